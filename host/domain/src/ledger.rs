@@ -1,0 +1,141 @@
+//! The ledger: a hash-chained record of every change and decision.
+
+use crate::{digest::Digest, time::Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One entry. `hash` covers `previous` and all other fields, so an entry that
+/// is changed or removed breaks the chain after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerEntry {
+    /// 1, 2, 3…
+    pub seq: u64,
+    /// Hash of the entry before; zeros for the first.
+    pub previous: Digest,
+    /// What happened, as in `promotion.promoted`.
+    pub event: String,
+    /// What it happened to, as in `endpoint/churn`.
+    pub subject: String,
+    /// Who did it.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// Canonical JSON of what is worth keeping.
+    pub body: String,
+    /// Hash of this entry.
+    pub hash: Digest,
+}
+
+/// What a caller hands in; the store adds sequence and chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEntry {
+    /// What happened.
+    pub event: &'static str,
+    /// What it happened to.
+    pub subject: String,
+    /// Who did it.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// Canonical JSON.
+    pub body: String,
+}
+
+impl NewEntry {
+    /// The entry as it stands in the chain after `previous`.
+    pub fn chain(self, seq: u64, previous: Digest) -> LedgerEntry {
+        let hash = entry_hash(seq, &previous, &self);
+        LedgerEntry {
+            seq,
+            previous,
+            event: self.event.to_owned(),
+            subject: self.subject,
+            actor: self.actor,
+            at: self.at,
+            body: self.body,
+            hash,
+        }
+    }
+}
+
+fn entry_hash(seq: u64, previous: &Digest, entry: &NewEntry) -> Digest {
+    hash_of(
+        seq,
+        previous,
+        entry.event,
+        &entry.subject,
+        &entry.actor,
+        entry.at,
+        &entry.body,
+    )
+}
+
+fn hash_of(
+    seq: u64,
+    previous: &Digest,
+    event: &str,
+    subject: &str,
+    actor: &str,
+    at: Timestamp,
+    body: &str,
+) -> Digest {
+    Digest::of_parts(
+        "tollgate ledger 1",
+        &[
+            &seq.to_le_bytes(),
+            previous.as_bytes(),
+            event.as_bytes(),
+            subject.as_bytes(),
+            actor.as_bytes(),
+            &at.0.to_le_bytes(),
+            body.as_bytes(),
+        ],
+    )
+}
+
+/// First sequence number at which a chain that starts at 1 is broken.
+pub fn first_break(entries: &[LedgerEntry]) -> Option<u64> {
+    let mut previous = Digest::from_bytes([0; 32]);
+    for (index, entry) in entries.iter().enumerate() {
+        let hash = hash_of(
+            entry.seq,
+            &entry.previous,
+            &entry.event,
+            &entry.subject,
+            &entry.actor,
+            entry.at,
+            &entry.body,
+        );
+        if entry.seq != index as u64 + 1 || entry.previous != previous || entry.hash != hash {
+            return Some(index as u64 + 1);
+        }
+        previous = entry.hash;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_entry_breaks_the_chain_where_it_stands() {
+        let mut entries = Vec::new();
+        let mut previous = Digest::from_bytes([0; 32]);
+        for seq in 1..=4 {
+            let new = NewEntry {
+                event: "test",
+                subject: "x".into(),
+                actor: "me".into(),
+                at: Timestamp(seq as i64),
+                body: "{}".into(),
+            };
+            let entry = new.chain(seq, previous);
+            previous = entry.hash;
+            entries.push(entry);
+        }
+        assert_eq!(first_break(&entries), None);
+        entries[2].actor = "you".into();
+        assert_eq!(first_break(&entries), Some(3));
+    }
+}

@@ -4,13 +4,15 @@ use crate::{
     batch::{Batch, Contract},
     decision::Verdict,
     digest::Digest,
-    error::ErrorKind,
+    error::{ErrorKind, PortResult},
     gate::{GateBundle, GateInput},
-    model::Format,
+    model::{Format, VersionRef},
+    name::EndpointName,
     plugin::{PluginKind, PluginLimits},
     signature::{Prepared, Signature},
     tensor::Tensor,
 };
+use async_trait::async_trait;
 use std::{fmt::Debug, path::PathBuf, sync::Arc};
 
 /// A model file that cannot be served, with everything that is wrong with it.
@@ -254,4 +256,32 @@ pub trait GateEngine: Send + Sync + Debug {
     fn evaluate(&self, bundle: &GateBundle, input: &GateInput) -> Verdict;
     /// Engine and version, as in `regorus 0.14.1`.
     fn engine(&self) -> String;
+}
+
+/// A version ready to run: its record, its model, its transform.
+#[derive(Debug)]
+pub struct LoadedVersion {
+    /// The record.
+    pub version: crate::model::ModelVersion,
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// The transform before it.
+    pub transform: Option<Arc<dyn Transform>>,
+}
+
+/// Loads registered versions. The same version loaded twice at a time is one.
+#[async_trait]
+pub trait Versions: Send + Sync + Debug {
+    /// Loads model and transform beside whatever is serving. Missing if there is
+    /// no such version.
+    async fn load(&self, version: &VersionRef) -> PortResult<Arc<LoadedVersion>>;
+}
+
+/// Puts committed routes into service.
+#[async_trait]
+pub trait Publisher: Send + Sync + Debug {
+    /// Loads and warms a version, so that publishing it cannot fail for its sake.
+    async fn prepare(&self, version: &VersionRef) -> PortResult<()>;
+    /// Serves the endpoint's committed route; gives its generation.
+    async fn publish(&self, endpoint: &EndpointName) -> PortResult<u64>;
 }

@@ -1,0 +1,179 @@
+//! The routes in memory: loaded beside the ones in service, swapped whole.
+
+use crate::{
+    lane::Pool,
+    live::{LiveEndpoint, LiveVariant},
+    predict::{Answer, PredictError, PredictRequest, predict},
+};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use domain::{
+    error::{ErrorKind, PortError, PortResult},
+    model::VersionRef,
+    name::EndpointName,
+    ports::{
+        engine::{LoadedVersion, Publisher, Versions},
+        store::Endpoints,
+    },
+    route::{Endpoint, Variant},
+};
+use std::{collections::HashMap, sync::Arc};
+
+type Table = HashMap<String, Arc<LiveEndpoint>>;
+
+/// All endpoints in service.
+#[derive(Debug)]
+pub struct Serving {
+    table: ArcSwap<Table>,
+    store: Arc<dyn Endpoints>,
+    versions: Arc<dyn Versions>,
+    pool: Arc<Pool>,
+    /// One change of the table at a time; readers never wait.
+    changing: tokio::sync::Mutex<()>,
+    seed: u64,
+}
+
+impl Serving {
+    /// Serves nothing until [`Serving::sync`] or a publication.
+    pub fn new(
+        store: Arc<dyn Endpoints>,
+        versions: Arc<dyn Versions>,
+        pool: Arc<Pool>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            table: ArcSwap::from_pointee(Table::new()),
+            store,
+            versions,
+            pool,
+            changing: tokio::sync::Mutex::new(()),
+            seed,
+        }
+    }
+
+    /// The endpoint called `name`, as it is served now.
+    pub fn endpoint(&self, name: &str) -> Option<Arc<LiveEndpoint>> {
+        self.table.load().get(name).cloned()
+    }
+
+    /// All endpoints, by name.
+    pub fn endpoints(&self) -> Vec<Arc<LiveEndpoint>> {
+        let mut all: Vec<_> = self.table.load().values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Answers one request.
+    pub async fn predict(
+        &self,
+        endpoint: &LiveEndpoint,
+        request: PredictRequest,
+    ) -> Result<Answer, PredictError> {
+        predict(&self.pool, endpoint, request).await
+    }
+
+    /// Brings the table up to the database: what is new or changed is loaded
+    /// and swapped in, what is unchanged stays. An endpoint that fails to load
+    /// keeps serving what it served; all such failures are given back.
+    pub async fn sync(&self) -> PortResult<Vec<(EndpointName, PortError)>> {
+        let mut failures = Vec::new();
+        for endpoint in self.store.endpoints().await? {
+            let name = endpoint.name.clone();
+            let current = self.endpoint(name.as_str());
+            let same = current.is_some_and(|live| {
+                live.route == endpoint.route && live.settings == endpoint.settings
+            });
+            if !same && let Err(error) = self.publish_record(endpoint).await {
+                failures.push((name, error));
+            }
+        }
+        Ok(failures)
+    }
+
+    async fn publish_record(&self, endpoint: Endpoint) -> PortResult<u64> {
+        let _one = self.changing.lock().await;
+        let current = self.endpoint(endpoint.name.as_str());
+        if let Some(live) = &current
+            && live.route.generation > endpoint.route.generation
+        {
+            // A later route got here first; never go back.
+            return Ok(live.route.generation);
+        }
+        let mut variants = Vec::with_capacity(endpoint.route.variants.len());
+        for variant in &endpoint.route.variants {
+            variants.push(
+                self.live_variant(variant, &endpoint, current.as_deref())
+                    .await?,
+            );
+        }
+        let generation = endpoint.route.generation;
+        let live = LiveEndpoint::new(
+            endpoint.name,
+            endpoint.settings,
+            endpoint.route,
+            variants,
+            self.seed,
+        );
+        let mut table = Table::clone(&self.table.load());
+        table.insert(live.name.to_string(), Arc::new(live));
+        self.table.store(Arc::new(table));
+        Ok(generation)
+    }
+
+    /// The variant as it runs already, or loaded now.
+    async fn live_variant(
+        &self,
+        variant: &Variant,
+        endpoint: &Endpoint,
+        current: Option<&LiveEndpoint>,
+    ) -> PortResult<Arc<LiveVariant>> {
+        let kept = current
+            .filter(|live| live.settings.batching == endpoint.settings.batching)
+            .and_then(|live| live.variants.iter().find(|live| live.variant == *variant));
+        if let Some(kept) = kept {
+            return Ok(Arc::clone(kept));
+        }
+        let loaded = self.versions.load(&variant.version).await?;
+        if loaded.version.artifact != variant.artifact
+            || loaded.version.transform != variant.transform
+        {
+            return Err(PortError::new(
+                ErrorKind::Internal,
+                format!(
+                    "version {} is not what the route was cleared for",
+                    variant.version
+                ),
+            ));
+        }
+        let (variant, batching) = (variant.clone(), endpoint.settings.batching);
+        let pool = Arc::clone(&self.pool);
+        let runtime = tokio::runtime::Handle::current();
+        let live = tokio::task::spawn_blocking(move || {
+            // Batchers start on the runtime that is current.
+            let _entered = runtime.enter();
+            LiveVariant::new(variant, loaded, batching, &pool)
+        });
+        live.await.map(Arc::new).map_err(|error| {
+            PortError::new(ErrorKind::Internal, "a model failed while it was measured")
+                .caused_by(error)
+        })
+    }
+}
+
+#[async_trait]
+impl Publisher for Serving {
+    async fn prepare(&self, version: &VersionRef) -> PortResult<()> {
+        let _loaded: Arc<LoadedVersion> = self.versions.load(version).await?;
+        Ok(())
+    }
+
+    async fn publish(&self, endpoint: &EndpointName) -> PortResult<u64> {
+        let record = self.store.endpoint(endpoint).await?.ok_or_else(|| {
+            PortError::new(
+                ErrorKind::Missing,
+                format!("endpoint {endpoint} does not exist"),
+            )
+        })?;
+        self.publish_record(record).await
+    }
+}

@@ -202,3 +202,29 @@ pub struct ExternalMetric {
     /// When it was logged.
     pub logged_at: Timestamp,
 }
+
+impl Evaluation {
+    /// Digest of the record without its seal: what the seal must equal.
+    pub fn digest(&self) -> Result<Digest, crate::json::CanonicalError> {
+        let unsealed = Self {
+            seal: None,
+            ..self.clone()
+        };
+        crate::json::canonical_digest(&unsealed)
+    }
+
+    /// The record with its seal.
+    pub fn sealed(self) -> Result<Self, crate::json::CanonicalError> {
+        let seal = self.digest()?;
+        Ok(Self {
+            seal: Some(seal),
+            ..self
+        })
+    }
+
+    /// Whether the record is as it was when it was sealed.
+    pub fn seal_holds(&self) -> bool {
+        self.seal
+            .is_some_and(|seal| self.digest().is_ok_and(|digest| digest == seal))
+    }
+}

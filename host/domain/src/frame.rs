@@ -166,7 +166,7 @@ impl Frame {
     }
 }
 
-fn misfit(column: &Column, row: usize, value: String, datatype: DataType) -> FrameError {
+fn misfit(column: &Column, row: usize, value: &str, datatype: DataType) -> FrameError {
     let value = value.chars().take(64).collect();
     FrameError::Value {
         column: column.name.to_string(),
@@ -197,7 +197,7 @@ fn misfit_result(
     text: &str,
     datatype: DataType,
 ) -> Result<f64, FrameError> {
-    Err(misfit(column, row, format!("{text:?}"), datatype))
+    Err(misfit(column, row, &format!("{text:?}"), datatype))
 }
 
 fn integer(column: &Column, row: usize, datatype: DataType) -> Result<i64, FrameError> {
@@ -206,12 +206,11 @@ fn integer(column: &Column, row: usize, datatype: DataType) -> Result<i64, Frame
     }
     let value = number(column, row, datatype)?;
     // 2^63 is exactly representable; anything at or beyond it does not fit.
-    if value.fract() == 0.0
-        && (-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&value)
-    {
+    let limit = 2f64.powi(63);
+    if value.fract() == 0.0 && (-limit..limit).contains(&value) {
         Ok(value as i64)
     } else {
-        Err(misfit(column, row, value.to_string(), datatype))
+        Err(misfit(column, row, &value.to_string(), datatype))
     }
 }
 
@@ -230,7 +229,7 @@ pub fn interleave(
                     let value = integer(column, row, datatype)?;
                     out.push(
                         <$type>::try_from(value)
-                            .map_err(|_| misfit(column, row, value.to_string(), datatype))?,
+                            .map_err(|_| misfit(column, row, &value.to_string(), datatype))?,
                     );
                 }
             }
@@ -268,7 +267,7 @@ pub fn interleave(
                     out.push(match integer(column, row, datatype)? {
                         0 => false,
                         1 => true,
-                        other => return Err(misfit(column, row, other.to_string(), datatype)),
+                        other => return Err(misfit(column, row, &other.to_string(), datatype)),
                     });
                 }
             }

@@ -330,9 +330,7 @@ mod tests {
             signature()
                 .prepare(vec![ok.clone(), fp32("y", vec![1], vec![0.0])])
                 .unwrap_err(),
-            signature()
-                .prepare(vec![ok.clone(), ok.clone()])
-                .unwrap_err(),
+            signature().prepare(vec![ok.clone(), ok]).unwrap_err(),
             signature()
                 .prepare(vec![fp32("x", vec![2], vec![1.0, 2.0])])
                 .unwrap_err(),

@@ -27,12 +27,17 @@ pub enum Role {
 impl Role {
     /// Whether a token with this role may do what needs `needed`.
     pub const fn may(self, needed: Self) -> bool {
-        match (self, needed) {
-            (Self::Admin, _) | (_, Self::Client) => true,
-            (Self::Approver | Self::Developer | Self::Viewer, Self::Viewer) => true,
-            (Self::Developer, Self::Developer) | (Self::Approver, Self::Approver) => true,
-            _ => false,
-        }
+        matches!(
+            (self, needed),
+            (Self::Admin, _)
+                | (_, Self::Client)
+                | (
+                    Self::Approver | Self::Developer | Self::Viewer,
+                    Self::Viewer
+                )
+                | (Self::Developer, Self::Developer)
+                | (Self::Approver, Self::Approver)
+        )
     }
 
     /// The role's name.

@@ -95,8 +95,13 @@ fn hash_of(
 
 /// First sequence number at which a chain that starts at 1 is broken.
 pub fn first_break(entries: &[LedgerEntry]) -> Option<u64> {
-    let mut previous = Digest::from_bytes([0; 32]);
-    for (index, entry) in entries.iter().enumerate() {
+    first_break_after(0, Digest::from_bytes([0; 32]), entries)
+}
+
+/// Like [`first_break`], for entries that follow the one at `seq` with hash
+/// `previous`, so that a long chain can be checked page by page.
+pub fn first_break_after(seq: u64, mut previous: Digest, entries: &[LedgerEntry]) -> Option<u64> {
+    for (expected, entry) in (seq.saturating_add(1)..).zip(entries) {
         let hash = hash_of(
             entry.seq,
             &entry.previous,
@@ -106,8 +111,8 @@ pub fn first_break(entries: &[LedgerEntry]) -> Option<u64> {
             entry.at,
             &entry.body,
         );
-        if entry.seq != index as u64 + 1 || entry.previous != previous || entry.hash != hash {
-            return Some(index as u64 + 1);
+        if entry.seq != expected || entry.previous != previous || entry.hash != hash {
+            return Some(expected);
         }
         previous = entry.hash;
     }
@@ -135,6 +140,9 @@ mod tests {
             entries.push(entry);
         }
         assert_eq!(first_break(&entries), None);
+        let hash = entries[1].hash;
+        assert_eq!(first_break_after(2, hash, &entries[2..]), None);
+        assert_eq!(first_break_after(2, hash, &entries[3..]), Some(3));
         entries[2].actor = "you".into();
         assert_eq!(first_break(&entries), Some(3));
     }

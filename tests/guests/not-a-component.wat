@@ -1,0 +1,2 @@
+;; Text where a binary component is expected: must be refused, never parsed.
+(component)

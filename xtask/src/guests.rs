@@ -82,7 +82,13 @@ enum Toolchain {
 impl Toolchain {
     fn find(root: &Path) -> Result<Self> {
         let sysroot = sysroot(root)?;
-        let installed = || sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir();
+        let installed = || {
+            sysroot
+                .join("lib/rustlib")
+                .join(TARGET)
+                .join("lib")
+                .is_dir()
+        };
         if installed() {
             return Ok(Self::Native);
         }

@@ -1,2 +1,41 @@
-//! xtask
-fn main() {}
+//! The `cargo xtask` command line. What each command does is in the library.
+
+use clap::{Parser, Subcommand};
+use xtask::{bench, ci, demo, guests, shell, test, tidy};
+
+/// Build, demo, test, tidy, bench.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds everything, starts the gateway and plays the story on real data.
+    Demo(demo::Options),
+    /// Runs every test, after building the gateway and the plugins.
+    Test(test::Options),
+    /// Builds the plugins and the test guests, and prints where they are.
+    Guests,
+    /// Checks the rules that compilers cannot: arrows, sizes, notes, frozen contracts.
+    Tidy,
+    /// Runs what CI runs: fmt, clippy, tidy, docs, tests.
+    Ci(ci::Options),
+    /// Measures the gateway beside its limit and its peers.
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let root = shell::root()?;
+    match Cli::parse().command {
+        Command::Demo(options) => demo::run(&root, &options),
+        Command::Test(options) => test::run(&root, &options),
+        Command::Guests => guests::build_guests(&root)
+            .map(|folder| shell::say(&format!("guests are in {}", folder.display()))),
+        Command::Tidy => tidy::run(&root),
+        Command::Ci(options) => ci::run(&root, &options),
+        Command::Bench(options) => bench::run(&root, &options),
+    }
+}

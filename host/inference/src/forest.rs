@@ -7,9 +7,19 @@
 //! [`Forest::score`] gives raw scores (leaf sums plus base scores) per row and
 //! target; what a format makes of them ([`Post`], labels) happens outside.
 
+mod check;
+mod complete;
+mod kernel;
 mod post;
+#[cfg(test)]
+mod tests;
+mod threshold;
+mod walk;
 
 pub(crate) use post::Post;
+
+use complete::Complete;
+use walk::Walk;
 
 /// How a split compares the feature's value `x`. True goes to `yes`.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,11 +158,23 @@ pub(crate) struct ForestBuilder {
 #[error("{0}")]
 pub(crate) struct ForestError(pub(crate) String);
 
-/// A compiled forest.
+/// Most nodes in one forest.
+const MAX_NODES: usize = 1 << 24;
+/// Most scores per row.
+const MAX_TARGETS: usize = 1 << 14;
+/// Most columns.
+const MAX_FEATURES: usize = 1 << 20;
+
+/// A compiled forest. Each tree is in one of two layouts: [`Complete`] for
+/// shallow trees of plain comparisons, [`Walk`] for all others.
 #[derive(Debug)]
 pub(crate) struct Forest {
     features: usize,
     targets: usize,
+    base: Vec<f64>,
+    aggregation: Aggregation,
+    complete: Option<Complete>,
+    walk: Option<Walk>,
 }
 
 /// Rows, row-major, `features` values each.
@@ -160,16 +182,41 @@ pub(crate) struct Forest {
 pub(crate) enum Rows<'a> {
     /// `f32` values, for [`Precision::F32`].
     F32(&'a [f32]),
-    /// `f64` values, for [`Precision::F64`].
+    /// `f64` values.
     F64(&'a [f64]),
 }
 
 impl ForestBuilder {
-    /// Checks the trees and lays them out.
+    /// Checks the trees and lays them out. Trees with nothing to say are dropped.
     pub(crate) fn compile(self) -> Result<Forest, ForestError> {
+        let depths = check::check(&self)?;
+        let mut base = self.base;
+        base.resize(self.targets, 0.0);
+        let sums = matches!(self.aggregation, Aggregation::Sum | Aggregation::Average(_));
+        let (mut shallow, mut others) = (Vec::new(), Vec::new());
+        for (tree, depth) in self.trees.into_iter().zip(depths) {
+            let plain = (sums && self.precision == Precision::F32)
+                .then(|| complete::Plain::new(&tree, depth))
+                .flatten();
+            match plain {
+                Some(plain) => shallow.push(plain),
+                None => others.push(tree),
+            }
+        }
+        let complete = match Complete::new(&shallow, self.features, self.targets) {
+            Some(complete) => Some(complete),
+            None => {
+                others.extend(shallow.into_iter().map(complete::Plain::into_tree));
+                None
+            }
+        };
         Ok(Forest {
             features: self.features,
             targets: self.targets,
+            base,
+            aggregation: self.aggregation,
+            complete,
+            walk: Walk::new(&others),
         })
     }
 }
@@ -185,7 +232,30 @@ impl Forest {
         self.targets
     }
 
-    /// Raw scores, row-major, `targets` per row. `out` has exactly one place
-    /// for each score; rows beyond it are not read.
-    pub(crate) fn score(&self, _rows: Rows<'_>, _out: &mut [f64]) {}
+    /// Raw scores, row-major, `targets` per row. Rows that `out` has no room
+    /// for are not read; scores that have no row are base scores.
+    pub(crate) fn score(&self, rows: Rows<'_>, out: &mut [f64]) {
+        match self.aggregation {
+            Aggregation::Min | Aggregation::Max => match &self.walk {
+                Some(walk) => return walk.extreme(rows, self, out),
+                None => out.fill(0.0),
+            },
+            Aggregation::Sum | Aggregation::Average(_) => out.fill(0.0),
+        }
+        if let (Some(complete), Rows::F32(rows)) = (&self.complete, rows) {
+            complete.add(rows, self.features, out);
+        }
+        if let Some(walk) = &self.walk {
+            walk.add(rows, self.features, self.targets, out);
+        }
+        if let Aggregation::Average(count) = self.aggregation {
+            let scale = f64::from(count);
+            out.iter_mut().for_each(|score| *score /= scale);
+        }
+        for row in out.chunks_exact_mut(self.targets) {
+            for (score, base) in row.iter_mut().zip(&self.base) {
+                *score += base;
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod ensemble;
 mod forest;
 mod lightgbm;
 mod loader;

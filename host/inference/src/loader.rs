@@ -112,7 +112,9 @@ fn detect(bytes: &[u8]) -> Result<Format, ModelLoadError> {
         [] => "it is empty",
         [0x80, 2..=5, ..] => "it is a pickle, which is never executed; export the model instead",
         [b'P', b'K', 3, 4, ..] => "it is a zip archive (a torch or joblib file?); export the model",
-        [b'b', b'i', b'n', b'f', ..] => "it is XGBoost's old binary format; save it as JSON or UBJSON",
+        [b'b', b'i', b'n', b'f', ..] => {
+            "it is XGBoost's old binary format; save it as JSON or UBJSON"
+        }
         [0x89, b'H', b'D', b'F', ..] => "it is HDF5 (Keras); export it to ONNX",
         _ => "its first bytes match none of them",
     };

@@ -1,0 +1,9 @@
+//! Gates as the rest of the gateway meets them: bundles in, verdicts out.
+
+mod gates {
+    mod admission;
+    mod edges;
+    mod evaluation;
+    mod fixture;
+    mod policy_tests;
+}

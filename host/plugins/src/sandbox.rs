@@ -1,0 +1,172 @@
+//! What surrounds one instance: memory limits, log budget, and its store.
+
+use crate::bindings::{
+    action::{self, tollgate::plugin::outbound},
+    detector,
+    transform::tollgate::plugin::{failures, log, tensors},
+};
+use domain::plugin::PluginLimits;
+use std::sync::Arc;
+use wasmtime::{Engine, ResourceLimiter, Store};
+
+/// Table elements of one instance.
+const MAX_TABLE_ELEMENTS: usize = 20_000;
+/// Log lines that are kept from one call.
+const KEPT_LINES: u32 = 64;
+/// Log lines after which a call is ended.
+const MAX_LINES: u32 = 1_000;
+/// Bytes kept of one log line.
+const LINE_BYTES: usize = 512;
+
+/// Host state of one instance.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    plugin: Arc<str>,
+    memory_limit: usize,
+    memory_refused: bool,
+    lines: u32,
+}
+
+impl Sandbox {
+    /// Whether the guest wanted more memory than it may have.
+    pub(crate) const fn memory_refused(&self) -> bool {
+        self.memory_refused
+    }
+
+    /// Starts a new call: its log budget is its own.
+    pub(crate) fn begin_call(&mut self) {
+        if self.lines > KEPT_LINES {
+            let dropped = self.lines - KEPT_LINES;
+            tracing::warn!(target: "plugin", plugin = %self.plugin, dropped, "log lines dropped");
+        }
+        self.lines = 0;
+    }
+}
+
+/// A store with every budget set. The memory limit counts from before the
+/// instance exists; the deadline starts with each call.
+pub(crate) fn store(engine: &Engine, plugin: &Arc<str>, limits: &PluginLimits) -> Store<Sandbox> {
+    let memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
+    let mut store = Store::new(
+        engine,
+        Sandbox {
+            plugin: Arc::clone(plugin),
+            memory_limit,
+            memory_refused: false,
+            lines: 0,
+        },
+    );
+    store.limiter(|sandbox| sandbox);
+    store.set_hostcall_fuel(usize::try_from(limits.output_bytes).unwrap_or(usize::MAX));
+    store.set_max_component_handles(256);
+    store.epoch_deadline_trap();
+    store
+}
+
+/// Ticks for a deadline: one more than the budget, as the first tick may come
+/// at once.
+pub(crate) fn ticks(deadline_ms: u32) -> u64 {
+    u64::from(deadline_ms) + 1
+}
+
+impl ResourceLimiter for Sandbox {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // A refusal lets the guest's allocator report; an error would not.
+        let fits = desired <= self.memory_limit;
+        self.memory_refused |= !fits;
+        Ok(fits)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        8
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        4
+    }
+}
+
+impl log::Host for Sandbox {
+    fn emit(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        self.lines += 1;
+        if self.lines > MAX_LINES {
+            wasmtime::bail!("the call wrote more than {MAX_LINES} log lines");
+        }
+        if self.lines > KEPT_LINES {
+            return Ok(());
+        }
+        let line = clean(&message, LINE_BYTES);
+        let plugin = &*self.plugin;
+        match level {
+            log::Level::Debug => tracing::debug!(target: "plugin", plugin, "{line}"),
+            log::Level::Info => tracing::info!(target: "plugin", plugin, "{line}"),
+            log::Level::Warn => tracing::warn!(target: "plugin", plugin, "{line}"),
+            log::Level::Error => tracing::error!(target: "plugin", plugin, "{line}"),
+        }
+        Ok(())
+    }
+}
+
+// Interfaces of types only.
+impl tensors::Host for Sandbox {}
+impl failures::Host for Sandbox {}
+impl detector::tollgate::plugin::tensors::Host for Sandbox {}
+impl detector::tollgate::plugin::failures::Host for Sandbox {}
+impl action::tollgate::plugin::failures::Host for Sandbox {}
+
+/// No target is granted to a sandbox yet, so every request is refused.
+impl outbound::Host for Sandbox {
+    fn send(
+        &mut self,
+        _request: outbound::Request,
+    ) -> wasmtime::Result<Result<outbound::Response, outbound::Refusal>> {
+        Ok(Err(outbound::Refusal::NotGranted))
+    }
+}
+
+/// Text from a guest, safe to show: control characters (line breaks, terminal
+/// escapes) and bidirectional overrides become spaces, and it is cut to `bytes`.
+pub(crate) fn clean(text: &str, bytes: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(bytes));
+    for c in text.chars() {
+        let c = match c {
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+            c if c.is_control() => ' ',
+            c => c,
+        };
+        if out.len() + c.len_utf8() > bytes {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guest_text_cannot_forge_lines_or_colours() {
+        assert_eq!(clean("a\nb\x1b[31mc\u{202e}d", 100), "a b [31mc d");
+        assert_eq!(clean("ééé", 5), "éé");
+    }
+}

@@ -215,6 +215,20 @@ pub enum Labels {
     Regression(Vec<f64>),
 }
 
+impl Labels {
+    /// The labels of some rows.
+    pub(crate) fn take(&self, rows: &[usize]) -> Self {
+        fn pick<T: Copy>(all: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().filter_map(|row| all.get(*row).copied()).collect()
+        }
+        match self {
+            Self::Binary(labels) => Self::Binary(pick(labels, rows)),
+            Self::Multiclass(labels) => Self::Multiclass(pick(labels, rows)),
+            Self::Regression(labels) => Self::Regression(pick(labels, rows)),
+        }
+    }
+}
+
 /// What a table holds, for its registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {

@@ -15,4 +15,12 @@
 #![forbid(unsafe_code)]
 
 pub mod dataset;
+pub mod latency;
 pub mod metrics;
+pub mod runner;
+pub mod scores;
+pub mod seal;
+pub mod service;
+pub mod slices;
+
+pub use service::{Evaluations, EvaluationsError, NewDataset, NewEvaluation};

@@ -1,0 +1,156 @@
+//! Endpoints and their settings. Routes are not written here: only a cleared
+//! promotion writes a route.
+
+use crate::{
+    admin::{
+        Admin,
+        error::AdminError,
+        operation::Operation,
+        wire::{Answer, Created, List, Made, One, Wire},
+    },
+    edge::auth::Identity,
+};
+use axum::{Json, extract::State, http::Method};
+use domain::{
+    error::ErrorKind,
+    json::canonical,
+    ledger::NewEntry,
+    name::EndpointName,
+    ports::engine::Publisher as _,
+    route::{Endpoint, EndpointSettings, Route},
+    token::Role,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Longest deadline of a prediction, in milliseconds.
+pub const MAX_TIMEOUT_MS: u32 = 600_000;
+
+pub(super) fn operations() -> Vec<Operation> {
+    let only = Some(Role::Admin);
+    vec![
+        Operation::new(
+            (Method::POST, "/endpoints"),
+            ("create_endpoint", "Makes an endpoint that serves nothing yet"),
+            only,
+            create_endpoint,
+        )
+        .takes::<CreateEndpointRequest>()
+        .gives::<Endpoint>(201),
+        Operation::new(
+            (Method::PUT, "/endpoints/{endpoint}/settings"),
+            ("put_endpoint_settings", "Replaces an endpoint's settings"),
+            only,
+            put_settings,
+        )
+        .takes::<EndpointSettings>()
+        .gives::<Endpoint>(200),
+        Operation::read("/endpoints", "list_endpoints", "All endpoints by name", list_endpoints)
+            .gives::<List<Endpoint>>(200),
+        Operation::read("/endpoints/{endpoint}", "get_endpoint", "One endpoint", get_endpoint)
+            .gives::<Endpoint>(200),
+    ]
+}
+
+/// An endpoint to make.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEndpointRequest {
+    /// The name clients will call.
+    pub name: EndpointName,
+    /// Its settings.
+    pub settings: EndpointSettings,
+}
+
+async fn create_endpoint(
+    State(admin): State<Arc<Admin>>,
+    who: Identity,
+    Wire(request): Wire<CreateEndpointRequest>,
+) -> Made<Endpoint> {
+    check(&admin, &request.settings).await?;
+    let now = admin.state.clock.now();
+    let endpoint = Endpoint {
+        name: request.name,
+        settings: request.settings,
+        route: Route::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    let entry = entry(&admin, "endpoint.created", &endpoint.name, &endpoint.settings, &who)?;
+    admin.state.store.insert_endpoint(&endpoint, entry).await?;
+    admin.state.serving.publish(&endpoint.name).await?;
+    Ok(Created(endpoint))
+}
+
+async fn put_settings(
+    State(admin): State<Arc<Admin>>,
+    who: Identity,
+    One(name): One<EndpointName>,
+    Wire(settings): Wire<EndpointSettings>,
+) -> Answer<Endpoint> {
+    check(&admin, &settings).await?;
+    let entry = entry(&admin, "endpoint.settings", &name, &settings, &who)?;
+    let now = admin.state.clock.now();
+    if !admin.state.store.update_settings(&name, &settings, now, entry).await? {
+        return Err(AdminError::missing("endpoint", &name));
+    }
+    admin.state.serving.publish(&name).await?;
+    find(&admin, &name).await.map(Json)
+}
+
+async fn check(admin: &Admin, settings: &EndpointSettings) -> Result<(), AdminError> {
+    let wrong = |field: &str, message: String| {
+        Err(AdminError::invalid("field_invalid", format!("settings.{field}: {message}")))
+    };
+    for gate in &settings.gates {
+        if admin.state.store.gate(gate).await?.is_none() {
+            return wrong("gates", format!("gate {gate} does not exist: upload it first"));
+        }
+    }
+    if !(1..=MAX_TIMEOUT_MS).contains(&settings.timeout_ms) {
+        return wrong("timeout_ms", format!("use 1 to {MAX_TIMEOUT_MS}"));
+    }
+    if settings.batching.max_rows > 65_536 || settings.batching.max_delay_us > 1_000_000 {
+        return wrong("batching", "use at most 65536 rows and 1000000 µs".to_owned());
+    }
+    let header = settings.sticky_header.as_deref();
+    if header.is_some_and(|name| name.parse::<axum::http::HeaderName>().is_err()) {
+        return wrong("sticky_header", "not a header name".to_owned());
+    }
+    Ok(())
+}
+
+fn entry(
+    admin: &Admin,
+    event: &'static str,
+    name: &EndpointName,
+    settings: &EndpointSettings,
+    who: &Identity,
+) -> Result<NewEntry, AdminError> {
+    let body = canonical(settings)
+        .map_err(|error| AdminError::new(ErrorKind::Internal, "not_canonical", error.to_string()))?;
+    Ok(NewEntry {
+        event,
+        subject: format!("endpoint/{name}"),
+        actor: who.name.to_string(),
+        at: admin.state.clock.now(),
+        body,
+    })
+}
+
+async fn find(admin: &Admin, name: &EndpointName) -> Result<Endpoint, AdminError> {
+    let endpoint = admin.state.store.endpoint(name).await?;
+    endpoint.ok_or_else(|| AdminError::missing("endpoint", name))
+}
+
+async fn list_endpoints(State(admin): State<Arc<Admin>>) -> Answer<List<Endpoint>> {
+    Ok(Json(List::whole(admin.state.store.endpoints().await?)))
+}
+
+async fn get_endpoint(
+    State(admin): State<Arc<Admin>>,
+    One(name): One<EndpointName>,
+) -> Answer<Endpoint> {
+    find(&admin, &name).await.map(Json)
+}

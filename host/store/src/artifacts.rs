@@ -70,14 +70,15 @@ impl Artifacts for FileArtifacts {
 
     async fn path(&self, digest: &Digest) -> PortResult<Option<PathBuf>> {
         let path = self.place(digest);
-        blocking("look up the artifact", move || {
-            match std::fs::symlink_metadata(&path) {
+        blocking(
+            "look up the artifact",
+            move || match std::fs::symlink_metadata(&path) {
                 Ok(found) if found.is_file() => Ok(Some(path)),
                 Ok(_) => Err(io::Error::other("not a plain file")),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
-            }
-        })
+            },
+        )
         .await
     }
 
@@ -94,7 +95,9 @@ impl Artifacts for FileArtifacts {
         if found != *digest {
             return Err(PortError::new(
                 ErrorKind::Internal,
-                format!("artifact {digest} is corrupt on disk: its bytes have digest {found}; upload it again"),
+                format!(
+                    "artifact {digest} is corrupt on disk: its bytes have digest {found}; upload it again"
+                ),
             ));
         }
         Ok(Some(bytes))
@@ -143,7 +146,10 @@ impl ArtifactWriter for FileWriter {
         if size > self.max_bytes {
             return Err(PortError::new(
                 ErrorKind::Exhausted,
-                format!("the upload is larger than the limit of {} bytes", self.max_bytes),
+                format!(
+                    "the upload is larger than the limit of {} bytes",
+                    self.max_bytes
+                ),
             ));
         }
         upload.size = size;
@@ -244,9 +250,5 @@ fn failed(action: &str, error: io::Error) -> PortError {
         }
         _ => "the file system failed; the log has the cause",
     };
-    PortError::new(
-        ErrorKind::Unavailable,
-        format!("could not {action}: {why}"),
-    )
-    .caused_by(error)
+    PortError::new(ErrorKind::Unavailable, format!("could not {action}: {why}")).caused_by(error)
 }

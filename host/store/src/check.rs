@@ -66,10 +66,11 @@ impl SqlStore {
                 .fetch_all(&self.pool)
                 .await
                 .map_err(failed("check references"))?;
-        problems
-            .extend(orphans.iter().map(|table| {
-                format!("a row of {table} refers to something that does not exist")
-            }));
+        problems.extend(
+            orphans
+                .iter()
+                .map(|table| format!("a row of {table} refers to something that does not exist")),
+        );
         Ok(())
     }
 
@@ -126,9 +127,9 @@ impl SqlStore {
         .await
         .map_err(failed("check routes"))?;
         problems.extend(
-            unfounded
-                .iter()
-                .map(|name| format!("the route of endpoint \"{name}\" is not its last promotion's")),
+            unfounded.iter().map(|name| {
+                format!("the route of endpoint \"{name}\" is not its last promotion's")
+            }),
         );
         if let Err(error) = self.endpoints().await {
             problems.push(error.message);

@@ -4,7 +4,7 @@
 use crate::{failure::failed, migrate};
 use domain::error::{ErrorKind, PortError, PortResult};
 use sqlx::{
-    AnyConnection, AnyPool,
+    AnyConnection, AnyPool, Connection as _,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 use std::{fmt, path::Path, sync::Arc, time::Duration};
@@ -104,6 +104,14 @@ impl SqlStore {
             .parse()
             .map_err(|error: sqlx::Error| bad_url("it cannot be parsed").caused_by(error))?;
         sqlx::any::install_default_drivers();
+        // The pool tries again and again and then says only that time is up. A
+        // plain connection says at once what can never work.
+        if let Err(error) = probe(&options, dialect).await {
+            let refused = failed("open the database")(error);
+            if refused.kind != ErrorKind::Unavailable {
+                return Err(refused);
+            }
+        }
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(PATIENCE)
@@ -125,6 +133,12 @@ impl SqlStore {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+async fn probe(options: &AnyConnectOptions, dialect: Dialect) -> Result<(), sqlx::Error> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    set_up(&mut connection, dialect).await?;
+    connection.close().await
 }
 
 async fn set_up(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), sqlx::Error> {

@@ -105,7 +105,10 @@ impl Write {
 
     /// Appends an entry and gives its number, to stand in the rows it records.
     pub(crate) async fn append(&mut self, entry: NewEntry) -> PortResult<i64> {
-        let seq = self.seq.checked_add(1).ok_or_else(|| corrupt("ledger head"))?;
+        let seq = self
+            .seq
+            .checked_add(1)
+            .ok_or_else(|| corrupt("ledger head"))?;
         let entry = entry.chain(seq, self.hash);
         let number = signed("ledger position", seq)?;
         sqlx::query(

@@ -3,10 +3,7 @@
 //! All migrations run in one transaction under one lock, so two gateways that
 //! start together migrate once, and a kill in the middle leaves the old schema.
 
-use crate::{
-    connect::Dialect,
-    failure::failed,
-};
+use crate::{connect::Dialect, failure::failed};
 use domain::{
     digest::Digest,
     error::{ErrorKind, PortError, PortResult},

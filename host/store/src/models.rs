@@ -44,15 +44,14 @@ impl Models for SqlStore {
     }
 
     async fn models(&self, page: &Page) -> PortResult<Vec<Model>> {
-        let bodies: Vec<String> = sqlx::query_scalar(
-            "SELECT body FROM models WHERE name > $1 ORDER BY name LIMIT $2",
-        )
-        // No name is empty, so everything comes after "".
-        .bind(page.after.clone().unwrap_or_default())
-        .bind(limit(page))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed("list models"))?;
+        let bodies: Vec<String> =
+            sqlx::query_scalar("SELECT body FROM models WHERE name > $1 ORDER BY name LIMIT $2")
+                // No name is empty, so everything comes after "".
+                .bind(page.after.clone().unwrap_or_default())
+                .bind(limit(page))
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("list models"))?;
         decode_all("model", &bodies)
     }
 

@@ -159,10 +159,7 @@ async fn change_route(write: &mut Write, promotion: &Promotion, route: &Route) -
 }
 
 /// One promotion.
-pub(crate) async fn promotion(
-    store: &SqlStore,
-    id: &PromotionId,
-) -> PortResult<Option<Promotion>> {
+pub(crate) async fn promotion(store: &SqlStore, id: &PromotionId) -> PortResult<Option<Promotion>> {
     let body: Option<String> = sqlx::query_scalar("SELECT body FROM promotions WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(&store.pool)

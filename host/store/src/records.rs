@@ -51,15 +51,14 @@ impl Records for SqlStore {
 
     async fn revoke_token(&self, name: &TokenName, entry: NewEntry) -> PortResult<bool> {
         let mut write = self.write().await?;
-        let revoked = sqlx::query(
-            "UPDATE tokens SET revoked_at = $1 WHERE name = $2 AND revoked_at IS NULL",
-        )
-        .bind(entry.at.0)
-        .bind(name.as_str())
-        .execute(write.on())
-        .await
-        .map_err(failed("revoke the token"))?
-        .rows_affected();
+        let revoked =
+            sqlx::query("UPDATE tokens SET revoked_at = $1 WHERE name = $2 AND revoked_at IS NULL")
+                .bind(entry.at.0)
+                .bind(name.as_str())
+                .execute(write.on())
+                .await
+                .map_err(failed("revoke the token"))?
+                .rows_affected();
         if revoked == 0 {
             return Ok(false);
         }

@@ -1,0 +1,166 @@
+//! Restarts, failures in the middle, newer schemas, servers that go away.
+
+use crate::{World, postgres::Postgres, refused, samples::*};
+use domain::{
+    decision::Outcome,
+    error::ErrorKind,
+    ports::store::{Endpoints as _, Models as _, Page, Records as _},
+};
+use sqlx::{AnyConnection, Connection as _};
+use std::{os::unix::fs::PermissionsExt as _, path::Path};
+use store::SqlStore;
+
+/// A connection of somebody who is not a gateway.
+pub(crate) async fn intruder(url: &str) -> AnyConnection {
+    AnyConnection::connect(&url.replace(' ', "%20").replace("100%", "100%25"))
+        .await
+        .unwrap()
+}
+
+pub(crate) async fn a_restart_keeps_everything(world: &World) {
+    let before = world.store.ledger(1, 10_000).await.unwrap();
+    let again = SqlStore::open(&world.url).await.unwrap();
+    assert_eq!(again.ledger(1, 10_000).await.unwrap(), before);
+    assert_eq!(
+        again.endpoints().await.unwrap(),
+        world.store.endpoints().await.unwrap()
+    );
+    again.close().await;
+    let closed = again.model(&"churn".parse().unwrap()).await;
+    assert_eq!(refused(closed).0, ErrorKind::Unavailable);
+}
+
+/// The last statement of a promotion fails; what came before it is undone.
+pub(crate) async fn one_statement_fails_and_nothing_is_written(world: &World) {
+    let store = &world.store;
+    let before = store.ledger(1, 10_000).await.unwrap();
+    let name = "a".parse().unwrap();
+    let route = store.endpoint(&name).await.unwrap().unwrap().route;
+    let mut connection = intruder(&world.url).await;
+    let (block, unblock) = if world.url.starts_with("sqlite") {
+        (
+            "CREATE TRIGGER trouble BEFORE UPDATE ON endpoints
+             BEGIN SELECT RAISE(ABORT, 'trouble'); END",
+            "DROP TRIGGER trouble",
+        )
+    } else {
+        (
+            "CREATE TRIGGER trouble BEFORE UPDATE ON endpoints
+             FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+            "DROP TRIGGER trouble ON endpoints",
+        )
+    };
+    sqlx::raw_sql(block).execute(&mut connection).await.unwrap();
+    let attempt = commit(50, "a", Outcome::Allow, &route);
+    let (kind, _) = refused(store.commit_promotion(attempt.clone()).await);
+    assert_eq!(kind, ErrorKind::Internal);
+    sqlx::raw_sql(unblock)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+
+    assert_eq!(store.ledger(1, 10_000).await.unwrap(), before);
+    assert_eq!(store.promotion(&attempt.promotion.id).await.unwrap(), None);
+    assert_eq!(store.decision(&attempt.decision.id).await.unwrap(), None);
+    // A caller that gives up half way leaves nothing either, and blocks nobody.
+    let abandoned = commit(51, "a", Outcome::Allow, &route);
+    let given_up = async {
+        tokio::select! {
+            biased;
+            done = store.commit_promotion(abandoned.clone()) => done.is_ok(),
+            () = async { for _ in 0..3 { tokio::task::yield_now().await } } => false,
+        }
+    };
+    let finished = given_up.await;
+    let kept = store
+        .promotion(&abandoned.promotion.id)
+        .await
+        .unwrap()
+        .is_some();
+    assert_eq!(kept, finished);
+    if !kept {
+        store.commit_promotion(attempt).await.unwrap();
+    }
+    let after = store.endpoint(&name).await.unwrap().unwrap().route;
+    assert_eq!(after.generation, route.generation + 1);
+    connection.close().await.unwrap();
+}
+
+pub(crate) async fn a_newer_schema_is_refused(world: &World) {
+    let mut connection = intruder(&world.url).await;
+    sqlx::raw_sql(
+        "INSERT INTO schema_migrations (version, name, digest) VALUES (2, 'future', 'x')",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let (kind, message) = refused(SqlStore::open(&world.url).await);
+    assert_eq!(kind, ErrorKind::Conflict);
+    assert!(message.contains("schema version 2"), "{message}");
+    sqlx::raw_sql(
+        "DELETE FROM schema_migrations WHERE version = 2;
+         UPDATE schema_migrations SET digest = 'another' WHERE version = 1",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let (kind, message) = refused(SqlStore::open(&world.url).await);
+    assert_eq!(kind, ErrorKind::Internal);
+    assert!(message.contains("migration 1"), "{message}");
+    connection.close().await.unwrap();
+}
+
+pub(crate) fn a_sqlite_file_is_private(path: &Path) {
+    let mode = std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+pub(crate) async fn a_lost_server_is_unavailable(server: &Postgres) {
+    let url = server.database("lost");
+    let store = SqlStore::open(&url).await.unwrap();
+    store
+        .insert_model(&model("m"), entry("model.registered", "m"))
+        .await
+        .unwrap();
+    server.stop();
+    let page = Page {
+        after: None,
+        limit: 1,
+    };
+    assert_eq!(refused(store.models(&page).await).0, ErrorKind::Unavailable);
+    let write = store
+        .insert_model(&model("n"), entry("model.registered", "n"))
+        .await;
+    assert_eq!(refused(write).0, ErrorKind::Unavailable);
+    assert_eq!(
+        refused(SqlStore::open(&url).await).0,
+        ErrorKind::Unavailable
+    );
+}
+
+#[tokio::test]
+async fn other_urls_are_refused() {
+    for url in [
+        "",
+        "mysql://root@localhost/x",
+        "sqlite::memory:",
+        "sqlite://relative.db",
+        "sqlite:///a?mode=memory",
+        "postgres://user:not-needed@[broken/x",
+    ] {
+        assert_eq!(
+            refused(SqlStore::open(url).await).0,
+            ErrorKind::Invalid,
+            "{url}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no-database");
+    std::fs::write(
+        &path,
+        "this is a text file, longer than a header\n".repeat(50),
+    )
+    .unwrap();
+    let opened = SqlStore::open(&format!("sqlite://{}", path.display())).await;
+    assert_eq!(refused(opened).0, ErrorKind::Internal);
+}

@@ -13,7 +13,6 @@ use anyhow::Result;
 use show::Show;
 use std::{
     path::{Path, PathBuf},
-    process::Command,
     sync::mpsc,
     time::Duration,
 };
@@ -52,7 +51,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         .map_or_else(|| shell::binary(root, "tollgate"), PathBuf::from);
     let signals = signals()?;
     let listen = format!("127.0.0.1:{}", options.port);
-    let mut gateway = Gateway::start(&binary, &data, &listen, quiet)?;
+    let mut gateway = Gateway::start(&binary, &data, &listen, |_| ())?;
     let show = Show::start();
     show.line(&format!(
         "gateway is up at {} (data and log in {})",
@@ -83,12 +82,6 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     anyhow::ensure!(status.success(), "the gateway ended with {status}");
     show.line("the gateway drained and ended");
     Ok(())
-}
-
-fn quiet(command: &mut Command) {
-    command
-        .env_remove("TOLLGATE_SERVER")
-        .env_remove("TOLLGATE_TOKEN");
 }
 
 fn stay(gateway: &mut Gateway, signals: &mpsc::Receiver<()>) -> Result<()> {

@@ -46,7 +46,7 @@ impl Gateway {
         }
         let log = data.join("gateway.log");
         let output = File::options().create(true).append(true).open(&log)?;
-        let mut command = Command::new(binary);
+        let mut command = program(binary);
         command
             .args(["serve", "--data"])
             .arg(data)
@@ -158,6 +158,18 @@ impl Gateway {
             DRAIN_WITHIN.as_secs()
         )
     }
+}
+
+/// The gateway's program, without settings from our own environment: it refuses
+/// variables of the product's name that it does not know.
+pub fn program(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TOLLGATE_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 impl Drop for Gateway {

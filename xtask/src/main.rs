@@ -1,6 +1,7 @@
 //! The `cargo xtask` command line. What each command does is in the library.
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 use xtask::{bench, ci, demo, guests, shell, test, tidy};
 
 /// Build, demo, test, tidy, bench.
@@ -27,9 +28,19 @@ enum Command {
     Bench(bench::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shell::say(&format!("failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
     let root = shell::root()?;
-    match Cli::parse().command {
+    match command {
         Command::Demo(options) => demo::run(&root, &options),
         Command::Test(options) => test::run(&root, &options),
         Command::Guests => guests::build_guests(&root)

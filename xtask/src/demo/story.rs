@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     admin::{Client, list, number, text},
-    gateway::Gateway,
+    gateway::{Gateway, program},
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 const MODEL: &str = "tumour";
 const PLUGIN: &str = "tabular";
@@ -394,7 +394,7 @@ impl Story<'_> {
 
     fn replay(&self, decision: &Value) -> Result<()> {
         let id = text(decision, "/id")?;
-        let output = Command::new(self.binary)
+        let output = program(self.binary)
             .args([
                 "gate",
                 "replay",

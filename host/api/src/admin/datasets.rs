@@ -25,16 +25,29 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
             (Method::POST, "/datasets"),
-            ("create_dataset", "Registers an uploaded CSV or Parquet table with labels"),
+            (
+                "create_dataset",
+                "Registers an uploaded CSV or Parquet table with labels",
+            ),
             Some(Role::Developer),
             create_dataset,
         )
         .takes::<CreateDatasetRequest>()
         .gives::<Dataset>(201),
-        Operation::read("/datasets", "list_datasets", "Current contents of all", list_datasets)
-            .gives::<List<Dataset>>(200),
-        Operation::read("/datasets/{dataset}", "get_dataset", "Current content", get_dataset)
-            .gives::<Dataset>(200),
+        Operation::read(
+            "/datasets",
+            "list_datasets",
+            "Current contents of all",
+            list_datasets,
+        )
+        .gives::<List<Dataset>>(200),
+        Operation::read(
+            "/datasets/{dataset}",
+            "get_dataset",
+            "Current content",
+            get_dataset,
+        )
+        .gives::<Dataset>(200),
     ]
 }
 
@@ -63,7 +76,9 @@ async fn create_dataset(
         label: request.label,
         task: request.task,
     };
-    Ok(Created(admin.evaluations.create_dataset(new, &who.name).await?))
+    Ok(Created(
+        admin.evaluations.create_dataset(new, &who.name).await?,
+    ))
 }
 
 async fn list_datasets(State(admin): State<Arc<Admin>>) -> Answer<List<Dataset>> {
@@ -75,5 +90,7 @@ async fn get_dataset(
     One(name): One<DatasetName>,
 ) -> Answer<Dataset> {
     let dataset = admin.state.store.dataset(&name).await?;
-    dataset.map(Json).ok_or_else(|| AdminError::missing("data set", &name))
+    dataset
+        .map(Json)
+        .ok_or_else(|| AdminError::missing("data set", &name))
 }

@@ -32,7 +32,10 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
             (Method::POST, "/endpoints"),
-            ("create_endpoint", "Makes an endpoint that serves nothing yet"),
+            (
+                "create_endpoint",
+                "Makes an endpoint that serves nothing yet",
+            ),
             only,
             create_endpoint,
         )
@@ -46,10 +49,20 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<EndpointSettings>()
         .gives::<Endpoint>(200),
-        Operation::read("/endpoints", "list_endpoints", "All endpoints by name", list_endpoints)
-            .gives::<List<Endpoint>>(200),
-        Operation::read("/endpoints/{endpoint}", "get_endpoint", "One endpoint", get_endpoint)
-            .gives::<Endpoint>(200),
+        Operation::read(
+            "/endpoints",
+            "list_endpoints",
+            "All endpoints by name",
+            list_endpoints,
+        )
+        .gives::<List<Endpoint>>(200),
+        Operation::read(
+            "/endpoints/{endpoint}",
+            "get_endpoint",
+            "One endpoint",
+            get_endpoint,
+        )
+        .gives::<Endpoint>(200),
     ]
 }
 
@@ -77,7 +90,13 @@ async fn create_endpoint(
         created_at: now,
         updated_at: now,
     };
-    let entry = entry(&admin, "endpoint.created", &endpoint.name, &endpoint.settings, &who)?;
+    let entry = entry(
+        &admin,
+        "endpoint.created",
+        &endpoint.name,
+        &endpoint.settings,
+        &who,
+    )?;
     admin.state.store.insert_endpoint(&endpoint, entry).await?;
     admin.state.serving.publish(&endpoint.name).await?;
     Ok(Created(endpoint))
@@ -92,7 +111,12 @@ async fn put_settings(
     check(&admin, &settings).await?;
     let entry = entry(&admin, "endpoint.settings", &name, &settings, &who)?;
     let now = admin.state.clock.now();
-    if !admin.state.store.update_settings(&name, &settings, now, entry).await? {
+    if !admin
+        .state
+        .store
+        .update_settings(&name, &settings, now, entry)
+        .await?
+    {
         return Err(AdminError::missing("endpoint", &name));
     }
     admin.state.serving.publish(&name).await?;
@@ -101,18 +125,27 @@ async fn put_settings(
 
 async fn check(admin: &Admin, settings: &EndpointSettings) -> Result<(), AdminError> {
     let wrong = |field: &str, message: String| {
-        Err(AdminError::invalid("field_invalid", format!("settings.{field}: {message}")))
+        Err(AdminError::invalid(
+            "field_invalid",
+            format!("settings.{field}: {message}"),
+        ))
     };
     for gate in &settings.gates {
         if admin.state.store.gate(gate).await?.is_none() {
-            return wrong("gates", format!("gate {gate} does not exist: upload it first"));
+            return wrong(
+                "gates",
+                format!("gate {gate} does not exist: upload it first"),
+            );
         }
     }
     if !(1..=MAX_TIMEOUT_MS).contains(&settings.timeout_ms) {
         return wrong("timeout_ms", format!("use 1 to {MAX_TIMEOUT_MS}"));
     }
     if settings.batching.max_rows > 65_536 || settings.batching.max_delay_us > 1_000_000 {
-        return wrong("batching", "use at most 65536 rows and 1000000 µs".to_owned());
+        return wrong(
+            "batching",
+            "use at most 65536 rows and 1000000 µs".to_owned(),
+        );
     }
     let header = settings.sticky_header.as_deref();
     if header.is_some_and(|name| name.parse::<axum::http::HeaderName>().is_err()) {
@@ -128,8 +161,9 @@ fn entry(
     settings: &EndpointSettings,
     who: &Identity,
 ) -> Result<NewEntry, AdminError> {
-    let body = canonical(settings)
-        .map_err(|error| AdminError::new(ErrorKind::Internal, "not_canonical", error.to_string()))?;
+    let body = canonical(settings).map_err(|error| {
+        AdminError::new(ErrorKind::Internal, "not_canonical", error.to_string())
+    })?;
     Ok(NewEntry {
         event,
         subject: format!("endpoint/{name}"),

@@ -19,7 +19,11 @@ impl AdminError {
 
     /// A thing that is not there.
     pub fn missing(what: &str, name: &impl std::fmt::Display) -> Self {
-        Self::new(ErrorKind::Missing, "not_found", format!("{what} {name} does not exist"))
+        Self::new(
+            ErrorKind::Missing,
+            "not_found",
+            format!("{what} {name} does not exist"),
+        )
     }
 
     /// A part of the request that breaks a rule.
@@ -34,7 +38,10 @@ impl AdminError {
 
     /// No token, or none that is known.
     pub fn unauthenticated() -> Self {
-        Self(Failure::kind(ErrorKind::Unauthenticated, "a token is needed"))
+        Self(Failure::kind(
+            ErrorKind::Unauthenticated,
+            "a token is needed",
+        ))
     }
 }
 

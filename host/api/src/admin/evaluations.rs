@@ -27,7 +27,10 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
             (Method::POST, "/evaluations"),
-            ("create_evaluation", "Runs a version over a data set and seals its metrics"),
+            (
+                "create_evaluation",
+                "Runs a version over a data set and seals its metrics",
+            ),
             developer,
             create_evaluation,
         )
@@ -49,7 +52,10 @@ pub(super) fn operations() -> Vec<Operation> {
         .gives::<List<Evaluation>>(200),
         Operation::new(
             (Method::POST, "/models/{model}/versions/{version}/metrics"),
-            ("log_external_metrics", "Logs metrics that were computed elsewhere"),
+            (
+                "log_external_metrics",
+                "Logs metrics that were computed elsewhere",
+            ),
             developer,
             log_external,
         )
@@ -92,13 +98,18 @@ async fn create_evaluation(
     Wire(request): Wire<CreateEvaluationRequest>,
 ) -> Made<Evaluation> {
     let new = NewEvaluation {
-        version: VersionRef { model: request.model, version: request.version },
+        version: VersionRef {
+            model: request.model,
+            version: request.version,
+        },
         dataset: request.dataset,
         baseline: request.baseline,
         slices: request.slices,
         seed: request.seed,
     };
-    Ok(Created(admin.evaluations.create_evaluation(new, &who.name).await?))
+    Ok(Created(
+        admin.evaluations.create_evaluation(new, &who.name).await?,
+    ))
 }
 
 async fn get_evaluation(
@@ -106,7 +117,9 @@ async fn get_evaluation(
     One(id): One<EvaluationId>,
 ) -> Answer<Evaluation> {
     let evaluation = admin.state.store.evaluation(&id).await?;
-    evaluation.map(Json).ok_or_else(|| AdminError::missing("evaluation", &id))
+    evaluation
+        .map(Json)
+        .ok_or_else(|| AdminError::missing("evaluation", &id))
 }
 
 async fn list_evaluations(
@@ -114,7 +127,9 @@ async fn list_evaluations(
     Two(model, version): Two<ModelName, VersionNumber>,
 ) -> Answer<List<Evaluation>> {
     let name = VersionRef { model, version };
-    Ok(Json(List::whole(admin.state.store.evaluations(&name).await?)))
+    Ok(Json(List::whole(
+        admin.state.store.evaluations(&name).await?,
+    )))
 }
 
 /// Metrics from outside.

@@ -23,16 +23,29 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
             (Method::PUT, "/gates/{gate}"),
-            ("put_gate", "Checks a gate, runs its tests, and makes it current"),
+            (
+                "put_gate",
+                "Checks a gate, runs its tests, and makes it current",
+            ),
             Some(Role::Developer),
             put_gate,
         )
         .takes::<GateBundle>()
         .gives::<GateRevision>(201),
-        Operation::read("/gates", "list_gates", "Current revisions of all gates", list_gates)
-            .gives::<List<GateRevision>>(200),
-        Operation::read("/gates/{gate}", "get_gate", "Current revision of a gate", get_gate)
-            .gives::<GateRevision>(200),
+        Operation::read(
+            "/gates",
+            "list_gates",
+            "Current revisions of all gates",
+            list_gates,
+        )
+        .gives::<List<GateRevision>>(200),
+        Operation::read(
+            "/gates/{gate}",
+            "get_gate",
+            "Current revision of a gate",
+            get_gate,
+        )
+        .gives::<GateRevision>(200),
         Operation::read(
             "/gate-revisions/{digest}",
             "get_gate_revision",
@@ -69,7 +82,8 @@ async fn get_gate(
     One(name): One<GateName>,
 ) -> Answer<GateRevision> {
     let gate = admin.state.store.gate(&name).await?;
-    gate.map(Json).ok_or_else(|| AdminError::missing("gate", &name))
+    gate.map(Json)
+        .ok_or_else(|| AdminError::missing("gate", &name))
 }
 
 async fn get_gate_revision(
@@ -77,7 +91,8 @@ async fn get_gate_revision(
     One(digest): One<Digest>,
 ) -> Answer<GateRevision> {
     let gate = admin.state.store.gate_revision(&digest).await?;
-    gate.map(Json).ok_or_else(|| AdminError::missing("gate revision", &digest))
+    gate.map(Json)
+        .ok_or_else(|| AdminError::missing("gate revision", &digest))
 }
 
 async fn get_gate_input_schema(State(admin): State<Arc<Admin>>) -> Json<serde_json::Value> {

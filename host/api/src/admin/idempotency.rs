@@ -64,12 +64,18 @@ async fn kept_or_run(
     request: Request,
     next: Next,
 ) -> Result<Response, AdminError> {
-    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len()));
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=MAX_KEY).contains(&key.len()));
     let key = key.ok_or_else(|| {
         let detail = format!("Idempotency-Key: use 1 to {MAX_KEY} visible ASCII characters");
         AdminError::invalid("idempotency_key_invalid", detail)
     })?;
-    let actor = request.extensions().get::<Identity>().map(|identity| identity.name.to_string());
+    let actor = request
+        .extensions()
+        .get::<Identity>()
+        .map(|identity| identity.name.to_string());
     let actor = actor.ok_or_else(AdminError::unauthenticated)?;
     let Some(_place) = admin.in_flight.enter((actor.clone(), key.to_owned())) else {
         return Err(AdminError::new(
@@ -94,13 +100,23 @@ async fn kept_or_run(
         }
         return Ok(replay(kept));
     }
-    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    let response = next
+        .run(Request::from_parts(parts, Body::from(bytes)))
+        .await;
     if !response.status().is_success() {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.map(|whole| whole.to_bytes()).unwrap_or_default();
-    let reply = KeptReply { request: digest, status: parts.status.as_u16(), body: bytes.to_vec() };
+    let bytes = body
+        .collect()
+        .await
+        .map(|whole| whole.to_bytes())
+        .unwrap_or_default();
+    let reply = KeptReply {
+        request: digest,
+        status: parts.status.as_u16(),
+        body: bytes.to_vec(),
+    };
     if let Err(error) = admin.state.store.keep_reply(&actor, key, &reply, now).await {
         // What was asked for is done; only the memory of the answer is lost.
         tracing::warn!(%error, "reply not kept for its idempotency key");
@@ -112,7 +128,10 @@ fn replay(kept: KeptReply) -> Response {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
     let mut response = (status, kept.body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
     response
 }

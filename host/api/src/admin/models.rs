@@ -27,7 +27,10 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
             (Method::POST, "/artifacts"),
-            ("upload_artifact", "Uploads a model file, component or data set, streamed"),
+            (
+                "upload_artifact",
+                "Uploads a model file, component or data set, streamed",
+            ),
             developer,
             upload_artifact,
         )
@@ -42,14 +45,24 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<CreateModelRequest>()
         .gives::<Model>(201),
-        Operation::read("/models", "list_models", "Lists models by name", list_models)
-            .query(&[("after", "name to go on after"), ("limit", "most entries, 1 to 1000")])
-            .gives::<List<Model>>(200),
-        Operation::read("/models/{model}", "get_model", "One model", get_model)
-            .gives::<Model>(200),
+        Operation::read(
+            "/models",
+            "list_models",
+            "Lists models by name",
+            list_models,
+        )
+        .query(&[
+            ("after", "name to go on after"),
+            ("limit", "most entries, 1 to 1000"),
+        ])
+        .gives::<List<Model>>(200),
+        Operation::read("/models/{model}", "get_model", "One model", get_model).gives::<Model>(200),
         Operation::new(
             (Method::POST, "/models/{model}/versions"),
-            ("create_version", "Registers a version of an uploaded model file"),
+            (
+                "create_version",
+                "Registers a version of an uploaded model file",
+            ),
             developer,
             create_version,
         )
@@ -92,7 +105,11 @@ async fn upload_artifact(
     Asked(query): Asked<UploadQuery>,
     body: axum::body::Body,
 ) -> Made<Uploaded> {
-    let expect = query.expect.as_deref().map(|text| parse::<Digest>("expect", text)).transpose()?;
+    let expect = query
+        .expect
+        .as_deref()
+        .map(|text| parse::<Digest>("expect", text))
+        .transpose()?;
     let mut writer = admin.artifacts.writer(admin.max_artifact_bytes).await?;
     let mut body = body;
     while let Some(frame) = body.frame().await {
@@ -123,7 +140,10 @@ async fn create_model(
     who: Identity,
     Wire(request): Wire<CreateModelRequest>,
 ) -> Made<Model> {
-    let new = NewModel { name: request.name, description: request.description };
+    let new = NewModel {
+        name: request.name,
+        description: request.description,
+    };
     Ok(Created(admin.registry.create_model(new, &who.name).await?))
 }
 
@@ -133,12 +153,16 @@ async fn list_models(
 ) -> Answer<List<Model>> {
     let page = query.page();
     let models = admin.state.store.models(&page).await?;
-    Ok(Json(List::page(models, &page, |model| model.name.to_string())))
+    Ok(Json(List::page(models, &page, |model| {
+        model.name.to_string()
+    })))
 }
 
 async fn get_model(State(admin): State<Arc<Admin>>, One(name): One<ModelName>) -> Answer<Model> {
     let model = admin.state.store.model(&name).await?;
-    model.map(Json).ok_or_else(|| AdminError::missing("model", &name))
+    model
+        .map(Json)
+        .ok_or_else(|| AdminError::missing("model", &name))
 }
 
 /// A version to register.
@@ -171,7 +195,9 @@ async fn create_version(
         architecture: request.architecture,
         lineage: request.lineage,
     };
-    Ok(Created(admin.registry.create_version(new, &who.name).await?))
+    Ok(Created(
+        admin.registry.create_version(new, &who.name).await?,
+    ))
 }
 
 async fn list_versions(
@@ -190,5 +216,7 @@ async fn get_version(
 ) -> Answer<ModelVersion> {
     let name = VersionRef { model, version };
     let found = admin.state.store.version(&name).await?;
-    found.map(Json).ok_or_else(|| AdminError::missing("version", &name))
+    found
+        .map(Json)
+        .ok_or_else(|| AdminError::missing("version", &name))
 }

@@ -89,7 +89,10 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     });
     if let Some(fields) = described.as_object_mut() {
         if let Some(content) = content(operation.request, schemas) {
-            fields.insert("requestBody".into(), json!({ "required": true, "content": content }));
+            fields.insert(
+                "requestBody".into(),
+                json!({ "required": true, "content": content }),
+            );
         }
         match operation.role {
             Some(role) => {
@@ -122,7 +125,8 @@ fn content(body: Body, schemas: &mut SchemaGenerator) -> Option<Value> {
 }
 
 fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    path.split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
 #[cfg(test)]
@@ -136,13 +140,20 @@ mod tests {
         let ids: HashSet<_> = operations.iter().map(|operation| operation.id).collect();
         assert_eq!(ids.len(), operations.len());
         let document = document(&operations);
-        let described: usize =
-            document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len()).sum();
+        let described: usize = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|item| item.as_object().unwrap().len())
+            .sum();
         assert_eq!(described, operations.len());
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#").skip(1) {
             let pointer = reference.split('"').next().unwrap();
-            assert!(document.pointer(pointer).is_some(), "{pointer} does not resolve");
+            assert!(
+                document.pointer(pointer).is_some(),
+                "{pointer} does not resolve"
+            );
         }
     }
 }

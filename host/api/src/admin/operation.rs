@@ -92,7 +92,12 @@ impl Operation {
         H: axum::handler::Handler<T, Arc<Admin>>,
         T: 'static,
     {
-        Self::new((Method::GET, path), (id, summary), Some(Role::Viewer), handler)
+        Self::new(
+            (Method::GET, path),
+            (id, summary),
+            Some(Role::Viewer),
+            handler,
+        )
     }
 
     /// The request carries JSON of `T`.
@@ -141,8 +146,10 @@ pub fn router<S>(operations: Vec<Operation>, admin: Arc<Admin>) -> Router<S> {
         let mut handler = operation.handler;
         let changes = operation.method != Method::GET;
         if changes && !matches!(operation.request, Body::Raw) {
-            handler = handler
-                .layer(middleware::from_fn_with_state(Arc::clone(&admin), idempotency::keep));
+            handler = handler.layer(middleware::from_fn_with_state(
+                Arc::clone(&admin),
+                idempotency::keep,
+            ));
         }
         if let Some(role) = operation.role {
             let need = (role, Arc::clone(&admin));
@@ -160,7 +167,10 @@ async fn authorise(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let identity = admin.state.tokens.identify(request.headers(), admin.state.clock.as_ref());
+    let identity = admin
+        .state
+        .tokens
+        .identify(request.headers(), admin.state.clock.as_ref());
     let allowed = identity.and_then(|identity| identity.require(role).map(|()| identity));
     match allowed {
         Ok(identity) => {

@@ -25,14 +25,22 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
             (Method::POST, "/plugins/{plugin}/revisions"),
-            ("create_plugin_revision", "Admits an uploaded component with its settings"),
+            (
+                "create_plugin_revision",
+                "Admits an uploaded component with its settings",
+            ),
             Some(Role::Developer),
             create_plugin_revision,
         )
         .takes::<CreatePluginRevisionRequest>()
         .gives::<PluginRevision>(201),
-        Operation::read("/plugins", "list_plugins", "All plugin revisions, newest first", list_all)
-            .gives::<List<PluginRevision>>(200),
+        Operation::read(
+            "/plugins",
+            "list_plugins",
+            "All plugin revisions, newest first",
+            list_all,
+        )
+        .gives::<List<PluginRevision>>(200),
         Operation::read(
             "/plugins/{plugin}/revisions",
             "list_plugin_revisions",
@@ -80,7 +88,12 @@ async fn create_plugin_revision(
         settings: request.settings,
         limits: request.limits,
     };
-    Ok(Created(admin.registry.create_plugin_revision(new, &who.name).await?))
+    Ok(Created(
+        admin
+            .registry
+            .create_plugin_revision(new, &who.name)
+            .await?,
+    ))
 }
 
 async fn list_all(State(admin): State<Arc<Admin>>) -> Answer<List<PluginRevision>> {
@@ -91,7 +104,9 @@ async fn list_revisions(
     State(admin): State<Arc<Admin>>,
     One(plugin): One<PluginName>,
 ) -> Answer<List<PluginRevision>> {
-    Ok(Json(List::whole(admin.state.store.revisions(Some(&plugin)).await?)))
+    Ok(Json(List::whole(
+        admin.state.store.revisions(Some(&plugin)).await?,
+    )))
 }
 
 async fn get_revision(
@@ -99,5 +114,7 @@ async fn get_revision(
     One(digest): One<Digest>,
 ) -> Answer<PluginRevision> {
     let revision = admin.state.store.revision(&digest).await?;
-    revision.map(Json).ok_or_else(|| AdminError::missing("plugin revision", &digest))
+    revision
+        .map(Json)
+        .ok_or_else(|| AdminError::missing("plugin revision", &digest))
 }

@@ -109,7 +109,10 @@ async fn create_promotion(
 ) -> Made<PromotionResponse> {
     let request = PromoteRequest {
         endpoint: request.endpoint,
-        candidate: VersionRef { model: request.model, version: request.version },
+        candidate: VersionRef {
+            model: request.model,
+            version: request.version,
+        },
         reason: request.reason,
         requester: who.name.to_string(),
         role: who.role,
@@ -120,13 +123,24 @@ async fn create_promotion(
     let promoted = tokio::spawn(async move { rollout.promote(request).await })
         .await
         .map_err(|_| {
-            AdminError::new(domain::error::ErrorKind::Internal, "internal", "internal error")
+            AdminError::new(
+                domain::error::ErrorKind::Internal,
+                "internal",
+                "internal error",
+            )
         })??;
-    Ok(Created(PromotionResponse { promotion: promoted.promotion, decision: promoted.decision }))
+    Ok(Created(PromotionResponse {
+        promotion: promoted.promotion,
+        decision: promoted.decision,
+    }))
 }
 
 fn endpoint_of(query: &PageQuery) -> Result<Option<EndpointName>, AdminError> {
-    query.endpoint.as_deref().map(|name| parse("endpoint", name)).transpose()
+    query
+        .endpoint
+        .as_deref()
+        .map(|name| parse("endpoint", name))
+        .transpose()
 }
 
 async fn list(
@@ -134,16 +148,21 @@ async fn list(
     Asked(query): Asked<PageQuery>,
 ) -> Answer<List<Promotion>> {
     let (page, endpoint) = (query.page(), endpoint_of(&query)?);
-    let promotions = admin.state.store.promotions(endpoint.as_ref(), &page).await?;
-    Ok(Json(List::page(promotions, &page, |promotion| promotion.id.to_string())))
+    let promotions = admin
+        .state
+        .store
+        .promotions(endpoint.as_ref(), &page)
+        .await?;
+    Ok(Json(List::page(promotions, &page, |promotion| {
+        promotion.id.to_string()
+    })))
 }
 
-async fn get(
-    State(admin): State<Arc<Admin>>,
-    One(id): One<PromotionId>,
-) -> Answer<Promotion> {
+async fn get(State(admin): State<Arc<Admin>>, One(id): One<PromotionId>) -> Answer<Promotion> {
     let promotion = admin.state.store.promotion(&id).await?;
-    promotion.map(Json).ok_or_else(|| AdminError::missing("promotion", &id))
+    promotion
+        .map(Json)
+        .ok_or_else(|| AdminError::missing("promotion", &id))
 }
 
 async fn list_decisions(
@@ -151,8 +170,14 @@ async fn list_decisions(
     Asked(query): Asked<PageQuery>,
 ) -> Answer<List<Decision>> {
     let (page, endpoint) = (query.page(), endpoint_of(&query)?);
-    let decisions = admin.state.store.decisions(endpoint.as_ref(), &page).await?;
-    Ok(Json(List::page(decisions, &page, |decision| decision.id.to_string())))
+    let decisions = admin
+        .state
+        .store
+        .decisions(endpoint.as_ref(), &page)
+        .await?;
+    Ok(Json(List::page(decisions, &page, |decision| {
+        decision.id.to_string()
+    })))
 }
 
 async fn get_decision(

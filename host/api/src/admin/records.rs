@@ -43,8 +43,13 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<CreateTokenRequest>()
         .gives::<TokenResponse>(201),
-        Operation::new((Method::GET, "/tokens"), ("list_tokens", "All tokens"), only, list_tokens)
-            .gives::<List<Token>>(200),
+        Operation::new(
+            (Method::GET, "/tokens"),
+            ("list_tokens", "All tokens"),
+            only,
+            list_tokens,
+        )
+        .gives::<List<Token>>(200),
         Operation::new(
             (Method::DELETE, "/tokens/{token}"),
             ("revoke_token", "Revokes a token"),
@@ -52,9 +57,17 @@ pub(super) fn operations() -> Vec<Operation> {
             revoke_token,
         )
         .gives_nothing(),
-        Operation::read("/ledger", "list_ledger", "Ledger entries in order", list_ledger)
-            .query(&[("from", "first sequence number"), ("limit", "most entries, 1 to 1000")])
-            .gives::<List<LedgerEntry>>(200),
+        Operation::read(
+            "/ledger",
+            "list_ledger",
+            "Ledger entries in order",
+            list_ledger,
+        )
+        .query(&[
+            ("from", "first sequence number"),
+            ("limit", "most entries, 1 to 1000"),
+        ])
+        .gives::<List<LedgerEntry>>(200),
         Operation::new(
             (Method::GET, "/openapi.json"),
             ("get_openapi", "This description"),
@@ -75,7 +88,10 @@ pub struct WhoamiResponse {
 }
 
 async fn whoami(who: Identity) -> Json<WhoamiResponse> {
-    Json(WhoamiResponse { name: who.name.to_string(), role: who.role })
+    Json(WhoamiResponse {
+        name: who.name.to_string(),
+        role: who.role,
+    })
 }
 
 /// A token to make.
@@ -172,10 +188,20 @@ async fn list_ledger(
     Asked(query): Asked<LedgerQuery>,
 ) -> Answer<List<LedgerEntry>> {
     let limit = query.limit.unwrap_or(MAX_LIMIT).clamp(1, MAX_LIMIT);
-    let entries = admin.state.store.ledger(query.from.unwrap_or(1), limit).await?;
+    let entries = admin
+        .state
+        .store
+        .ledger(query.from.unwrap_or(1), limit)
+        .await?;
     let full = entries.len() == limit as usize;
-    let next = entries.last().filter(|_| full).map(|entry| (entry.seq + 1).to_string());
-    Ok(Json(List { items: entries, next }))
+    let next = entries
+        .last()
+        .filter(|_| full)
+        .map(|entry| (entry.seq + 1).to_string());
+    Ok(Json(List {
+        items: entries,
+        next,
+    }))
 }
 
 async fn get_openapi() -> Json<serde_json::Value> {

@@ -58,7 +58,10 @@ pub async fn read_all(request: Request) -> Result<bytes::Bytes, AdminError> {
         Err(error) if error.is::<LengthLimitError>() => Err(AdminError::too_large(format!(
             "a JSON body may have at most {MAX_JSON} bytes"
         ))),
-        Err(_) => Err(AdminError::invalid("body_unreadable", "the body could not be read")),
+        Err(_) => Err(AdminError::invalid(
+            "body_unreadable",
+            "the body could not be read",
+        )),
     }
 }
 
@@ -67,7 +70,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
     type Rejection = AdminError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AdminError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(AdminError::unauthenticated)
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(AdminError::unauthenticated)
     }
 }
 
@@ -154,7 +161,10 @@ impl PageQuery {
     /// The page, bounded.
     pub fn page(&self) -> Page {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-        Page { after: self.after.clone(), limit }
+        Page {
+            after: self.after.clone(),
+            limit,
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 
 #![expect(
     clippy::print_stdout,
-    reason = "a measurement for people; what goes wrong ends it"
+    clippy::unwrap_used,
+    reason = "a measurement for people; samples are of the tests"
 )]
 #![allow(dead_code, reason = "samples are shared with the tests")]
 

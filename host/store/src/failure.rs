@@ -78,7 +78,8 @@ fn judge_database(cause: &dyn DatabaseError) -> Option<(ErrorKind, &'static str)
     if code.len() == 5 {
         return Some(match code.get(..2)? {
             _ if code == "53100" => (ErrorKind::Unavailable, FULL),
-            "08" | "53" | "57" => (ErrorKind::Unavailable, BUSY),
+            // 25 is a standby, or a session that was ended in a transaction.
+            "08" | "25" | "53" | "57" => (ErrorKind::Unavailable, BUSY),
             "28" | "3D" => (
                 ErrorKind::Unavailable,
                 "the database server refused the connection; check user, password and database name",

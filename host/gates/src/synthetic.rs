@@ -19,7 +19,9 @@ const NOW: Timestamp = Timestamp(1_795_000_000_000);
 const METRICS: &[(&str, f64, bool)] = &[
     ("accuracy", 0.95, true),
     ("brier", 0.04, false),
-    ("calibration_error", 0.03, false),
+    ("ece", 0.03, false),
+    ("precision", 0.94, true),
+    ("recall", 0.93, true),
     ("f1", 0.95, true),
     ("log_loss", 0.15, false),
     ("mae", 1.5, false),

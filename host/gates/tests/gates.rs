@@ -6,4 +6,5 @@ mod gates {
     mod evaluation;
     mod fixture;
     mod policy_tests;
+    mod shipped;
 }

@@ -91,7 +91,14 @@ fn measure(cli: &Cli, reference: &Reference, folder: &std::path::Path) -> Result
     report.memory(&starts::memory(gateway, &plain)?);
     drop((limit, subject));
     report.starts(&starts::ten_models(&folder.join("ten"), reference)?);
-    report.in_process(&inprocess::measure(reference)?);
+    let mut figures = inprocess::measure(reference)?;
+    if cli.peers {
+        match peers::onnx_runtime() {
+            Ok(theirs) => figures.extend(theirs),
+            Err(error) => eprintln!("ONNX Runtime is not measured: {error:#}"),
+        }
+    }
+    report.in_process(&figures);
     if cli.peers {
         let rate = servers.get(1).map_or(0.0, |server| {
             rounds::median(&server.samples, |sample| sample.rate)

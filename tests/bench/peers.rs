@@ -2,6 +2,7 @@
 //! cache, each started on loopback with the same model, one after another.
 
 use crate::{
+    inprocess::Figure,
     load::{Target, once},
     process::Process,
     rounds::{Sample, sample},
@@ -58,8 +59,11 @@ impl Dialect {
     fn body(self, row: &[f64]) -> String {
         let row: Vec<f32> = row.iter().map(|value| *value as f32).collect();
         let body = match self {
-            Self::OpenInference => json!({"inputs": [
-                {"name": "input", "shape": [1, row.len()], "datatype": "FP32", "data": row}]}),
+            Self::OpenInference => json!({
+                "inputs": [{"name": "input", "shape": [1, row.len()], "datatype": "FP32", "data": row}],
+                // MLServer would give the class.
+                "outputs": [{"name": "predict_proba"}],
+            }),
             Self::MlflowInputs => json!({"inputs": [row]}),
             Self::Rows => json!({"rows": [row]}),
         };
@@ -79,6 +83,30 @@ pub(crate) fn measure(reference: &Reference, time: Duration) -> Vec<Peer> {
     PEERS.map(one).into_iter().collect()
 }
 
+/// ONNX Runtime in process, through its Python binding.
+pub(crate) fn onnx_runtime() -> Result<Vec<Figure>> {
+    eprintln!("peer: ONNX Runtime in process");
+    let folder = places::root().join("tests/bench/peers");
+    let python = xtask::tools::python("peer-onnxruntime", &folder.join("onnxruntime.txt"))?;
+    let models = places::root().join("tests/fixtures/reference");
+    let mut command = Command::new(python);
+    command.arg(folder.join("onnxruntime_peer.py"));
+    command.args([models.join("xgb.onnx"), models.join("mlp.onnx")]);
+    let mut figures = Vec::new();
+    for line in xtask::shell::output(&mut command)?.lines() {
+        let mut words = line.split_whitespace();
+        let (file, rows) = (
+            words.next().context("no file")?,
+            words.next().context("no rows")?,
+        );
+        figures.push(Figure {
+            what: format!("ONNX Runtime, one thread, from Python: {file}, batch of {rows}"),
+            us: words.next().context("no figure")?.parse()?,
+        });
+    }
+    Ok(figures)
+}
+
 /// Each `bench/peers/<script>.py` takes a model and a port and serves on
 /// 127.0.0.1 until it is killed.
 fn measure_one(
@@ -95,7 +123,7 @@ fn measure_one(
     let log = std::env::temp_dir().join(format!("tollgate-peer-{script}.log"));
     let output = std::fs::File::create(&log)?;
     let child = Command::new(&python)
-        .arg(folder.join(format!("{script}.py")))
+        .arg(folder.join(format!("{script}_peer.py")))
         .arg(&reference.model)
         .arg(port.to_string())
         .env("PATH", bin_first(&python)?)

@@ -27,7 +27,7 @@ impl World {
             .prefix("tollgate-it-")
             .tempdir()
             .unwrap();
-        let settings = settings
+        let settings: Vec<_> = settings
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
@@ -81,7 +81,7 @@ impl World {
     }
 }
 
-fn serve(data: &Path, settings: &Vec<(String, String)>) -> Gateway {
+fn serve(data: &Path, settings: &[(String, String)]) -> Gateway {
     Gateway::start(&places::tollgate(), data, "127.0.0.1:0", |command| {
         command.envs(settings.iter().map(|(name, value)| (name, value)));
     })

@@ -77,6 +77,8 @@ def fit_transform(names, x):
 
 
 def transform(columns, x):
+    """What the plugin does: columns arrive as FP32, arithmetic is FP64."""
+    x = x.astype(np.float32).astype(np.float64)
     out = np.empty(x.shape, dtype=np.float32)
     for at, column in enumerate(columns):
         values = np.where(np.isnan(x[:, at]), column["impute"], x[:, at])
@@ -88,7 +90,15 @@ def transform(columns, x):
 
 def plugin_settings(columns):
     """`columns` as the settings of the tabular transform plugin."""
-    return {"columns": columns}
+
+    def steps(column):
+        yield {"impute": column["impute"]}
+        if column["log1p"]:
+            yield {"log1p": {"negative": "error"}}
+        yield {"standard": {"mean": column["mean"], "std": column["std"]}}
+
+    settings = [{"name": column["name"], "steps": list(steps(column))} for column in columns]
+    return {"output": "input", "columns": settings}
 
 
 def to_onnx(model, path, width):

@@ -21,8 +21,8 @@ pub mod bindings {
     });
 }
 
-pub use bindings::exports::tollgate::plugin::drift::Score;
 use bindings::exports::tollgate::plugin::drift;
+pub use bindings::exports::tollgate::plugin::drift::Score;
 
 /// A plugin that compares windows of live data with a reference.
 pub trait Detector: Sized + 'static {

@@ -1,9 +1,9 @@
 //! Reading columns, making tensors.
 
+use crate::failure::Failure;
 pub use crate::transform::bindings::tollgate::plugin::tensors::{
     Batch, Block, Buffer, Element, Tensor, Text,
 };
-use crate::failure::Failure;
 
 impl Buffer {
     /// Number of values; 0 for raw bytes, whose element only the contract knows.
@@ -62,7 +62,9 @@ impl Batch {
         Ok(match (&block.values, &block.validity) {
             (Buffer::F32s(v), _) => v.get(at).is_some_and(|x| !x.is_nan()),
             (Buffer::F64s(v), _) => v.get(at).is_some_and(|x| !x.is_nan()),
-            (_, Some(bits)) => bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1),
+            (_, Some(bits)) => bits
+                .get(at / 8)
+                .is_some_and(|byte| byte >> (at % 8) & 1 == 1),
             (_, None) => true,
         })
     }

@@ -13,7 +13,9 @@ impl Transform for PlusOne {
 
     fn describe(&self) -> Contract {
         (0..FIELDS)
-            .fold(Contract::new(), |contract, i| contract.input(&format!("f{i}"), Element::F32))
+            .fold(Contract::new(), |contract, i| {
+                contract.input(&format!("f{i}"), Element::F32)
+            })
             .output("x", Element::F32, &[-1, i64::from(FIELDS)])
     }
 

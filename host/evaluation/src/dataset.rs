@@ -141,7 +141,7 @@ pub fn read_bytes(bytes: Vec<u8>, limits: &ReadLimits) -> Result<Table, DatasetE
         return Err(DatasetError::Empty);
     }
     let (format, columns) = if bytes.starts_with(b"PAR1") {
-        let columns = parquet_file::read(bytes.into(), limits)?;
+        let columns = parquet_file::read(&bytes.into(), limits)?;
         (DataFormat::Parquet, columns)
     } else {
         (DataFormat::Csv, text::read(&bytes, limits)?)
@@ -219,7 +219,9 @@ impl Labels {
     /// The labels of some rows.
     pub(crate) fn take(&self, rows: &[usize]) -> Self {
         fn pick<T: Copy>(all: &[T], rows: &[usize]) -> Vec<T> {
-            rows.iter().filter_map(|row| all.get(*row).copied()).collect()
+            rows.iter()
+                .filter_map(|row| all.get(*row).copied())
+                .collect()
         }
         match self {
             Self::Binary(labels) => Self::Binary(pick(labels, rows)),

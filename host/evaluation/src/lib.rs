@@ -4,8 +4,7 @@
 //!
 //! Reading order: [`runner`] is the story of one evaluation; [`dataset`] reads
 //! the labelled table, [`scores`] finds the predictions among a model's
-//! outputs, [`metrics`] judges them, [`slices`] cuts the rows, and [`seal`]
-//! closes the record.
+//! outputs, [`metrics`] judges them, [`slices`] cuts the rows.
 //!
 //! Given the same data, models, options and seed, every number but the latency
 //! is the same to the last bit. Nothing here knows HTTP, SQL, the sandbox or the
@@ -19,7 +18,6 @@ pub mod latency;
 pub mod metrics;
 pub mod runner;
 pub mod scores;
-pub mod seal;
 pub mod service;
 pub mod slices;
 

@@ -324,7 +324,7 @@ impl Kind {
                 let (interval, method, _) = area.interval();
                 self.metric(area.value, interval, n, method)
             }
-            None => self.undefined(n, "delong", why),
+            None => self.undefined(n, "delong_logit", why),
         }
     }
 }

@@ -399,14 +399,10 @@ fn prepare(subject: &Subject<'_>, rows: &Frame) -> Result<Prepared, RowsError> {
 
 fn sample(labels: Labels, scores: Scores, threshold: f64) -> Result<Sample, SampleError> {
     Ok(match labels {
-        Labels::Binary(truth) => {
-            Sample::Binary(Binary::new(truth, scores.values, threshold)?)
-        }
+        Labels::Binary(truth) => Sample::Binary(Binary::new(truth, scores.values, threshold)?),
         Labels::Multiclass(truth) => {
             Sample::Multiclass(Multiclass::new(truth, scores.values, scores.width)?)
         }
-        Labels::Regression(truth) => {
-            Sample::Regression(Regression::new(truth, &scores.values)?)
-        }
+        Labels::Regression(truth) => Sample::Regression(Regression::new(truth, &scores.values)?),
     })
 }

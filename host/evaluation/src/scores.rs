@@ -145,8 +145,13 @@ fn choose<'a>(
         });
     }
     let (wanted, fits): (_, fn(usize) -> bool) = match task {
-        Task::Binary => ("a probability, as floats of shape [n], [n, 1] or [n, 2]", |k| k <= 2),
-        Task::Multiclass => ("probabilities of classes, as floats of shape [n, k]", |k| k > 1),
+        Task::Binary => (
+            "a probability, as floats of shape [n], [n, 1] or [n, 2]",
+            |k| k <= 2,
+        ),
+        Task::Multiclass => ("probabilities of classes, as floats of shape [n, k]", |k| {
+            k > 1
+        }),
         Task::Regression => ("a number, as floats of shape [n] or [n, 1]", |k| k == 1),
     };
     let any_width = task != Task::Multiclass && target.column.is_some();
@@ -187,7 +192,10 @@ mod tests {
             label(),
             fp32("probabilities", vec![2, 2], vec![0.75, 0.25, 0.5, 0.5]),
         ];
-        assert_eq!(values(&outputs, Task::Binary, &Target::default()), [0.25, 0.5]);
+        assert_eq!(
+            values(&outputs, Task::Binary, &Target::default()),
+            [0.25, 0.5]
+        );
         let target = Target {
             column: Some(0),
             ..Target::default()
@@ -202,7 +210,10 @@ mod tests {
         let flat = [fp32("y", vec![2], vec![3.0, 4.0])];
         let column = [fp32("y", vec![2, 1], vec![3.0, 4.0])];
         for outputs in [flat, column] {
-            assert_eq!(values(&outputs, Task::Regression, &Target::default()), [3.0, 4.0]);
+            assert_eq!(
+                values(&outputs, Task::Regression, &Target::default()),
+                [3.0, 4.0]
+            );
         }
     }
 

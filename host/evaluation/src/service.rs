@@ -147,7 +147,15 @@ impl Evaluations {
         engine: String,
     ) -> Self {
         let turns = Semaphore::new(CONCURRENT);
-        Self { store, artifacts, versions, clock, ids, engine, turns }
+        Self {
+            store,
+            artifacts,
+            versions,
+            clock,
+            ids,
+            engine,
+            turns,
+        }
     }
 
     /// Registers an uploaded table: reads all of it, checks the label column
@@ -158,7 +166,9 @@ impl Evaluations {
         actor: &str,
     ) -> Result<Dataset, EvaluationsError> {
         let path = self.file(&new.artifact).await?;
-        let size = tokio::fs::metadata(&path).await.map_or(0, |meta| meta.len());
+        let size = tokio::fs::metadata(&path)
+            .await
+            .map_or(0, |meta| meta.len());
         let (label, task) = (new.label.clone(), new.task);
         let (format, inspected) = off_thread(move || {
             let table = dataset::read(&path, &ReadLimits::default())?;
@@ -179,7 +189,12 @@ impl Evaluations {
             created_at: self.clock.now(),
         };
         let body = json!({ "digest": record.digest, "rows": record.rows, "label": record.label });
-        let entry = self.entry("dataset.created", format!("dataset/{}", record.name), actor, &body)?;
+        let entry = self.entry(
+            "dataset.created",
+            format!("dataset/{}", record.name),
+            actor,
+            &body,
+        )?;
         self.store.insert_dataset(&record, entry).await?;
         Ok(record)
     }
@@ -216,13 +231,15 @@ impl Evaluations {
         };
         let report = off_thread(move || job.run()).await??;
         let baseline =
-            baseline.zip(report.baseline).map(|(loaded, comparison)| EvaluatedBaseline {
-                version: name_of(&loaded),
-                artifact: loaded.version.artifact,
-                transform: loaded.version.transform,
-                metrics: comparison.metrics,
-                differences: comparison.differences,
-            });
+            baseline
+                .zip(report.baseline)
+                .map(|(loaded, comparison)| EvaluatedBaseline {
+                    version: name_of(&loaded),
+                    artifact: loaded.version.artifact,
+                    transform: loaded.version.transform,
+                    metrics: comparison.metrics,
+                    differences: comparison.differences,
+                });
         let evaluation = Evaluation {
             id: EvaluationId::from_ulid(&self.ids.ulid()),
             version: new.version,
@@ -285,8 +302,7 @@ impl Evaluations {
             })
             .collect();
         let body = json!({ "source": source, "metrics": logged.len() });
-        let entry =
-            self.entry("metrics.logged", format!("version/{version}"), actor, &body)?;
+        let entry = self.entry("metrics.logged", format!("version/{version}"), actor, &body)?;
         self.store.insert_external(&logged, entry).await?;
         Ok(logged)
     }
@@ -305,11 +321,14 @@ impl Evaluations {
     }
 
     async fn file(&self, digest: &Digest) -> Result<PathBuf, EvaluationsError> {
-        self.artifacts.path(digest).await?.ok_or_else(|| EvaluationsError::Missing {
-            what: "artifact",
-            name: digest.to_string(),
-            remedy: "upload it first",
-        })
+        self.artifacts
+            .path(digest)
+            .await?
+            .ok_or_else(|| EvaluationsError::Missing {
+                what: "artifact",
+                name: digest.to_string(),
+                remedy: "upload it first",
+            })
     }
 
     fn entry(
@@ -320,12 +339,21 @@ impl Evaluations {
         body: &serde_json::Value,
     ) -> Result<NewEntry, EvaluationsError> {
         let body = canonical(body)?;
-        Ok(NewEntry { event, subject, actor: actor.to_owned(), at: self.clock.now(), body })
+        Ok(NewEntry {
+            event,
+            subject,
+            actor: actor.to_owned(),
+            at: self.clock.now(),
+            body,
+        })
     }
 }
 
 fn name_of(loaded: &LoadedVersion) -> VersionRef {
-    VersionRef { model: loaded.version.model.clone(), version: loaded.version.version }
+    VersionRef {
+        model: loaded.version.model.clone(),
+        version: loaded.version.version,
+    }
 }
 
 /// One run, ready to leave for another thread.
@@ -348,7 +376,10 @@ impl Job {
         };
         let target = Target::default();
         let candidate = subject(&self.candidate, &target);
-        let baseline = self.baseline.as_deref().map(|loaded| subject(loaded, &target));
+        let baseline = self
+            .baseline
+            .as_deref()
+            .map(|loaded| subject(loaded, &target));
         let clock = latency::monotonic();
         let report = runner::evaluate(
             &table,
@@ -363,7 +394,11 @@ impl Job {
 }
 
 fn subject<'a>(loaded: &'a LoadedVersion, target: &'a Target) -> Subject<'a> {
-    Subject { model: loaded.model.as_ref(), transform: loaded.transform.as_deref(), target }
+    Subject {
+        model: loaded.model.as_ref(),
+        transform: loaded.transform.as_deref(),
+        target,
+    }
 }
 
 fn check_external(
@@ -384,9 +419,17 @@ fn check_external(
     }
     for (name, metric) in metrics {
         if !plain(name) {
-            return wrong("metrics", format!("names have 1 to {MAX_TEXT} plain characters"));
+            return wrong(
+                "metrics",
+                format!("names have 1 to {MAX_TEXT} plain characters"),
+            );
         }
-        let numbers = [metric.value, metric.ci_low, metric.ci_high, Some(metric.level)];
+        let numbers = [
+            metric.value,
+            metric.ci_low,
+            metric.ci_high,
+            Some(metric.level),
+        ];
         if numbers.iter().flatten().any(|number| !number.is_finite()) {
             return wrong("metrics", format!("{name}: numbers must be finite"));
         }

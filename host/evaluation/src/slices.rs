@@ -101,8 +101,14 @@ fn quartiles(values: &[f64]) -> Vec<Cut> {
             _ => String::new(),
         }
     };
-    let names = edges.windows(2).enumerate().map(|(at, ends)| name(at, ends));
-    let mut cuts: Vec<Cut> = names.zip(rows).filter(|(_, rows)| !rows.is_empty()).collect();
+    let names = edges
+        .windows(2)
+        .enumerate()
+        .map(|(at, ends)| name(at, ends));
+    let mut cuts: Vec<Cut> = names
+        .zip(rows)
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
     if !missing.is_empty() {
         cuts.push((MISSING.to_owned(), missing));
     }
@@ -119,7 +125,9 @@ mod tests {
             data,
         };
         let cuts = cut(&column);
-        cuts.into_iter().map(|(name, rows)| (name, rows.len())).collect()
+        cuts.into_iter()
+            .map(|(name, rows)| (name, rows.len()))
+            .collect()
     }
 
     #[test]

@@ -22,18 +22,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const CHUNK: usize = 8_192;
 
 /// Reads all columns.
-pub(super) fn read(bytes: Bytes, limits: &ReadLimits) -> Result<Vec<Column>, DatasetError> {
+pub(super) fn read(bytes: &Bytes, limits: &ReadLimits) -> Result<Vec<Column>, DatasetError> {
     // The library panics on some malformed files. Nothing it touched outlives
     // the call, so catching that leaves no broken state behind.
     let outcome = catch_unwind(AssertUnwindSafe(|| read_columns(bytes, limits)));
     outcome.unwrap_or_else(|_| Err(broken("its structure contradicts itself")))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` takes"
+)]
 fn broken(reason: impl ToString) -> DatasetError {
     DatasetError::Parquet(reason.to_string())
 }
 
-fn read_columns(bytes: Bytes, limits: &ReadLimits) -> Result<Vec<Column>, DatasetError> {
+fn read_columns(bytes: &Bytes, limits: &ReadLimits) -> Result<Vec<Column>, DatasetError> {
     let reader = SerializedFileReader::new(bytes.clone()).map_err(broken)?;
     let metadata = reader.metadata();
     let schema = metadata.file_metadata().schema_descr();
@@ -46,7 +50,7 @@ fn read_columns(bytes: Bytes, limits: &ReadLimits) -> Result<Vec<Column>, Datase
         return Err(DatasetError::Empty);
     }
     check_size(rows, schema.num_columns(), limits)?;
-    check_pages(metadata, &bytes, limits)?;
+    check_pages(metadata, bytes, limits)?;
 
     let mut text_left = limits.decompressed;
     let mut columns = Vec::with_capacity(schema.num_columns());

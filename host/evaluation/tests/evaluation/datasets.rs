@@ -5,7 +5,9 @@ use domain::{
     evidence::Task,
     frame::{ColumnData, Frame},
 };
-use evaluation::dataset::{DataFormat, DatasetError, LabelError, ReadLimits, Table, read, read_bytes};
+use evaluation::dataset::{
+    DataFormat, DatasetError, LabelError, ReadLimits, Table, read, read_bytes,
+};
 use std::fs;
 
 const PARQUET: [&str; 6] = [
@@ -51,7 +53,10 @@ fn csv_and_parquet_of_one_table_are_one_frame() {
     let ColumnData::Text(region) = data("region") else {
         panic!("texts are {:?}", data("region"))
     };
-    assert_eq!((region[0].as_deref(), region[2].as_deref()), (None, Some("a \"b\"")));
+    assert_eq!(
+        (region[0].as_deref(), region[2].as_deref()),
+        (None, Some("a \"b\""))
+    );
 }
 
 #[test]
@@ -60,21 +65,48 @@ fn inspection_counts_rows_columns_and_classes() {
     let found = table.inspect("label", Task::Binary).unwrap();
     assert_eq!((found.rows, found.columns.len()), (60, 8));
     assert_eq!(found.classes, [59, 1]);
-    assert!(table.inspect("alcohol", Task::Regression).unwrap().classes.is_empty());
+    assert!(
+        table
+            .inspect("alcohol", Task::Regression)
+            .unwrap()
+            .classes
+            .is_empty()
+    );
 }
 
 #[test]
 fn labels_that_do_not_fit_the_task_are_named() {
     let error = |text: &str, task| csv(text).unwrap().inspect("y", task).unwrap_err();
-    assert!(matches!(error("x\n1\n", Task::Binary), LabelError::Missing { .. }));
+    assert!(matches!(
+        error("x\n1\n", Task::Binary),
+        LabelError::Missing { .. }
+    ));
     assert!(matches!(error("y\n", Task::Binary), LabelError::NoRows));
     let absent = error("x,y\n1,0\n1,\n", Task::Binary);
-    assert_eq!(absent.to_string(), "row 1 has no value in label column \"y\"");
-    assert!(matches!(error("y\n0\n2\n", Task::Binary), LabelError::Value { row: 1, .. }));
-    assert!(matches!(error("y\n0\n0.5\n", Task::Multiclass), LabelError::Value { row: 1, .. }));
-    assert!(matches!(error("y\n0\n2\n", Task::Multiclass), LabelError::Hole(1)));
-    assert!(matches!(error("y\ncat\ndog\n", Task::Multiclass), LabelError::Value { row: 0, .. }));
-    assert!(matches!(error("y\n1\n1e9\n", Task::Multiclass), LabelError::Value { row: 1, .. }));
+    assert_eq!(
+        absent.to_string(),
+        "row 1 has no value in label column \"y\""
+    );
+    assert!(matches!(
+        error("y\n0\n2\n", Task::Binary),
+        LabelError::Value { row: 1, .. }
+    ));
+    assert!(matches!(
+        error("y\n0\n0.5\n", Task::Multiclass),
+        LabelError::Value { row: 1, .. }
+    ));
+    assert!(matches!(
+        error("y\n0\n2\n", Task::Multiclass),
+        LabelError::Hole(1)
+    ));
+    assert!(matches!(
+        error("y\ncat\ndog\n", Task::Multiclass),
+        LabelError::Value { row: 0, .. }
+    ));
+    assert!(matches!(
+        error("y\n1\n1e9\n", Task::Multiclass),
+        LabelError::Value { row: 1, .. }
+    ));
 }
 
 #[test]

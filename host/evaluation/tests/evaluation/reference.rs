@@ -79,7 +79,11 @@ fn every_metric_equals_scikit_learn() {
         let sample = Regression::new(case.truth.clone(), &case.predictions).unwrap();
         compare(case, &Sample::Regression(sample).measure(1).metrics);
     }
-    let cases = [&reference.binary, &reference.multiclass, &reference.regression];
+    let cases = [
+        &reference.binary,
+        &reference.multiclass,
+        &reference.regression,
+    ];
     assert_eq!(cases.map(Vec::len), [4, 2, 1]);
 }
 
@@ -109,19 +113,51 @@ fn delong_equals_the_reference_implementation() {
     let (radius, texture) = (binary(&truth, &radius), binary(&truth, &texture));
     let (ours, theirs) = (radius.measure(1), texture.measure(1));
     let area = &ours.metrics["roc_auc"];
-    close(area.value.unwrap(), 0.937_516_516_040_378_2, 1e-14, "radius");
-    close(area.ci_low.unwrap(), 0.917_020_670_853_333_7, 1e-12, "low");
-    close(area.ci_high.unwrap(), 0.958_012_361_227_422_7, 1e-12, "high");
-    assert_eq!(area.method, "delong");
+    close(
+        area.value.unwrap(),
+        0.937_516_516_040_378_2,
+        1e-14,
+        "radius",
+    );
+    // The reference variance of radius, on the logit scale.
+    let variance: f64 = 0.000_109_354_203_582_322_83;
+    let logit = (0.937_516_516_040_378_2f64 / 0.062_483_483_959_621_8).ln();
+    let reach = 1.959_963_984_540_054 * variance.sqrt()
+        / (0.937_516_516_040_378_2 * 0.062_483_483_959_621_8);
+    let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+    close(area.ci_low.unwrap(), logistic(logit - reach), 1e-12, "low");
+    close(
+        area.ci_high.unwrap(),
+        logistic(logit + reach),
+        1e-12,
+        "high",
+    );
+    assert_eq!(area.method, "delong_logit");
     let texture_area = theirs.metrics["roc_auc"].value.unwrap();
     close(texture_area, 0.775_824_480_735_690_4, 1e-14, "texture");
-    close(ours.metrics["pr_auc"].value.unwrap(), 0.922_924_594_696_834_3, 1e-12, "ap");
+    close(
+        ours.metrics["pr_auc"].value.unwrap(),
+        0.922_924_594_696_834_3,
+        1e-12,
+        "ap",
+    );
 
     let differences = radius.minus(&ours, &texture, &theirs).unwrap();
     let difference = &differences["roc_auc"];
-    close(difference.p_value.unwrap(), 2.695_638_625_342_812e-13, 1e-15, "p");
-    let error = (difference.ci_high.unwrap() - difference.ci_low.unwrap()) / 2.0 / 1.959_963_984_540_054;
-    close(difference.value.unwrap() / error, 7.308_787_404_733_396, 1e-10, "z");
+    close(
+        difference.p_value.unwrap(),
+        2.695_638_625_342_812e-13,
+        1e-15,
+        "p",
+    );
+    let error =
+        (difference.ci_high.unwrap() - difference.ci_low.unwrap()) / 2.0 / 1.959_963_984_540_054;
+    close(
+        difference.value.unwrap() / error,
+        7.308_787_404_733_396,
+        1e-10,
+        "z",
+    );
     assert_eq!(difference.method, "delong_paired");
 }
 
@@ -137,9 +173,20 @@ fn calibration_equals_the_reference_implementation() {
     let value = |name: &str| metrics[name].value.unwrap();
     close(value("ece"), 0.085_793_140_795_401_07, 1e-12, "ece");
     close(value("brier"), 0.096_344_973_629_627_81, 1e-12, "brier");
-    close(value("log_loss"), 0.318_496_097_198_194_55, 1e-12, "log loss");
-    close(value("f1"), 0.821_002_386_634_844_8, 1e-12, "f1");
-    assert_eq!(metrics["ece"].method, "10 equal-width bins, bootstrap_basic(2000)");
+    close(
+        value("log_loss"),
+        0.318_496_097_198_194_55,
+        1e-12,
+        "log loss",
+    );
+    // One benign tumour has a radius of 14.5 exactly: probability 0.5 does not
+    // decide for class 1, as with scikit-learn's `p > 0.5`.
+    close(value("accuracy"), 495.0 / 569.0, 1e-15, "accuracy");
+    close(value("f1"), 0.822_966_507_177_033_5, 1e-12, "f1");
+    assert_eq!(
+        metrics["ece"].method,
+        "10 equal-width bins, bootstrap_basic(2000)"
+    );
 }
 
 #[test]
@@ -153,17 +200,34 @@ fn accuracy_of_87_in_100_has_wilsons_interval_and_mcnemars_test() {
     let (a, b) = (binary(&truth, &ours), binary(&truth, &theirs));
     let (measured, baseline) = (a.measure(1), b.measure(1));
     let accuracy = &measured.metrics["accuracy"];
-    close(accuracy.ci_low.unwrap(), 0.790_196_485_599_235_6, 1e-13, "low");
-    close(accuracy.ci_high.unwrap(), 0.922_428_325_727_599_5, 1e-13, "high");
+    close(
+        accuracy.ci_low.unwrap(),
+        0.790_196_485_599_235_6,
+        1e-13,
+        "low",
+    );
+    close(
+        accuracy.ci_high.unwrap(),
+        0.922_428_325_727_599_5,
+        1e-13,
+        "high",
+    );
     let differences = a.minus(&measured, &b, &baseline).unwrap();
     let difference = &differences["accuracy"];
     close(difference.value.unwrap(), -0.07, 1e-12, "difference");
-    close(difference.p_value.unwrap(), 0.143_463_134_765_625, 1e-15, "p");
+    close(
+        difference.p_value.unwrap(),
+        0.143_463_134_765_625,
+        1e-15,
+        "p",
+    );
 }
 
 #[test]
 fn what_is_not_defined_has_no_value_and_says_why() {
-    let one_class = binary(&[0.0, 0.0, 0.0], &[0.1, 0.2, 0.3]).measure(1).metrics;
+    let one_class = binary(&[0.0, 0.0, 0.0], &[0.1, 0.2, 0.3])
+        .measure(1)
+        .metrics;
     for name in ["roc_auc", "pr_auc", "f1", "precision", "recall"] {
         let metric = &one_class[name];
         assert!(metric.value.is_none() && metric.note.is_some(), "{name}");
@@ -171,11 +235,17 @@ fn what_is_not_defined_has_no_value_and_says_why() {
     }
     assert_eq!(one_class["accuracy"].value, Some(1.0));
     let none = binary(&[], &[]).measure(1).metrics;
-    assert!(none.values().all(|metric| metric.value.is_none() && metric.n == 0));
+    assert!(
+        none.values()
+            .all(|metric| metric.value.is_none() && metric.n == 0)
+    );
     let flat = Regression::new(vec![0.0, 0.0], &[0.5, 1.0]).unwrap();
     let flat = Sample::Regression(flat).measure(1).metrics;
     for name in ["mape", "wape", "r2"] {
-        assert!(flat[name].value.is_none() && flat[name].note.is_some(), "{name}");
+        assert!(
+            flat[name].value.is_none() && flat[name].note.is_some(),
+            "{name}"
+        );
     }
     assert_eq!(flat["mae"].value, Some(0.75));
 }

@@ -20,7 +20,6 @@ use evaluation::{
     dataset::{ReadLimits, Table, read, read_bytes},
     runner::{EvaluateError, Options, Report, Role, RowsError, Subject, evaluate},
     scores::Target,
-    seal::{SealError, seal, verify_seal},
 };
 use std::{cell::Cell, time::Duration};
 
@@ -246,7 +245,7 @@ fn slices_cover_every_row_once_per_column() {
 #[test]
 fn one_seed_gives_one_record_and_its_seal() {
     let text = |options: &Options| {
-        let sealed = seal(record(run([2.0, 1.0], options).unwrap())).unwrap();
+        let sealed = record(run([2.0, 1.0], options).unwrap()).sealed().unwrap();
         canonical(&sealed).unwrap()
     };
     let first = text(&sliced());
@@ -260,21 +259,17 @@ fn one_seed_gives_one_record_and_its_seal() {
 
 #[test]
 fn a_seal_breaks_when_anything_is_changed() {
-    let sealed = seal(record(run([2.0, 1.0], &Options::default()).unwrap())).unwrap();
-    verify_seal(&sealed).unwrap();
+    let open = record(run([2.0, 1.0], &Options::default()).unwrap());
+    assert!(!open.seal_holds());
+    let sealed = open.sealed().unwrap();
     let stored: Evaluation = serde_json::from_str(&canonical(&sealed).unwrap()).unwrap();
-    verify_seal(&stored).unwrap();
+    assert!(sealed.seal_holds() && stored.seal_holds());
     let mut changed = sealed.clone();
     changed.metrics.get_mut("roc_auc").unwrap().value = Some(0.99);
-    assert!(matches!(verify_seal(&changed), Err(SealError::Broken { .. })));
-    let mut renamed = sealed.clone();
+    assert!(!changed.seal_holds());
+    let mut renamed = sealed;
     renamed.created_by = "somebody else".into();
-    assert!(verify_seal(&renamed).is_err());
-    let open = Evaluation {
-        seal: None,
-        ..sealed
-    };
-    assert!(matches!(verify_seal(&open), Err(SealError::Open(_))));
+    assert!(!renamed.seal_holds());
 }
 
 /// One subject, no baseline.
@@ -290,7 +285,14 @@ fn alone(
     };
     let options = Options::default();
     let clock = ticking();
-    evaluate(table, "malignant", Task::Binary, (&subject, None), &options, &clock)
+    evaluate(
+        table,
+        "malignant",
+        Task::Binary,
+        (&subject, None),
+        &options,
+        &clock,
+    )
 }
 
 #[test]
@@ -314,18 +316,22 @@ fn a_nan_prediction_stops_the_evaluation_at_its_row() {
 #[test]
 fn a_failing_transform_is_named_with_its_rows_and_kind() {
     let mut transform = Standardise::new();
-    transform.poison = 28.11;
+    // The radius of row 461 only.
+    transform.poison = 27.42;
     let model = Logistic::new([1.0, 1.0]);
     let error = alone(&model, Some(&transform), &table()).unwrap_err();
-    assert!(matches!(
-        error,
-        EvaluateError::Rows {
-            role: Role::Candidate,
-            first: 256,
-            last: 511,
-            cause: RowsError::Transform(PluginError::Trap(_)),
-        }
-    ), "{error}");
+    assert!(
+        matches!(
+            error,
+            EvaluateError::Rows {
+                role: Role::Candidate,
+                first: 256,
+                last: 511,
+                cause: RowsError::Transform(PluginError::Trap(_)),
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(error.kind(), ErrorKind::Internal);
 }
 
@@ -336,14 +342,23 @@ fn columns_that_do_not_fit_are_named() {
     renamed.frame.columns[7].name = "malignant".into();
     let model = Logistic::new([1.0, 1.0]);
     let error = alone(&model, Some(&Standardise::new()), &renamed).unwrap_err();
-    assert!(error.to_string().contains("\"radius\" is missing"), "{error}");
+    assert!(
+        error.to_string().contains("\"radius\" is missing"),
+        "{error}"
+    );
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(matches!(alone(&model, None, &other), Err(EvaluateError::Labels(_))));
+    assert!(matches!(
+        alone(&model, None, &other),
+        Err(EvaluateError::Labels(_))
+    ));
     let unknown = Options {
         slices: vec!["hospital".into()],
         ..Options::default()
     };
-    assert!(matches!(run([1.0, 1.0], &unknown), Err(EvaluateError::SliceColumn(_))));
+    assert!(matches!(
+        run([1.0, 1.0], &unknown),
+        Err(EvaluateError::SliceColumn(_))
+    ));
 }
 
 #[test]
@@ -353,6 +368,9 @@ fn a_model_that_takes_too_long_is_stopped() {
         ..Options::default()
     };
     let error = run([1.0, 1.0], &options).unwrap_err();
-    assert!(matches!(error, EvaluateError::TimedOut { done: 512, .. }), "{error}");
+    assert!(
+        matches!(error, EvaluateError::TimedOut { done: 512, .. }),
+        "{error}"
+    );
     assert_eq!(error.kind(), ErrorKind::TimedOut);
 }

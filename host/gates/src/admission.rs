@@ -7,6 +7,7 @@
 //! variables and recursion. Everything runs contained, and the bundle's drop
 //! too if it is refused.
 
+mod input_paths;
 mod manifest;
 mod references;
 mod rules;

@@ -43,7 +43,7 @@ pub(crate) struct Wrong {
 pub(crate) fn parse(mut value: serde_json::Value) -> Result<DecisionDocument, Wrong> {
     let obligations = obligations(&mut value)?;
     let mut document: DecisionDocument =
-        serde_path_to_error::deserialize(value).map_err(|error| malformed(error.to_string()))?;
+        serde_path_to_error::deserialize(value).map_err(|error| malformed(&error.to_string()))?;
     document.obligations = obligations;
     validate(&document)?;
     for check in &mut document.checks {
@@ -64,10 +64,10 @@ fn obligations(value: &mut serde_json::Value) -> Result<Vec<Obligation>, Wrong> 
         return Ok(Vec::new());
     };
     let serde_json::Value::Array(items) = found else {
-        return Err(malformed("obligations is not a list".to_owned()));
+        return Err(malformed("obligations is not a list"));
     };
     if items.len() > MAX_ITEMS {
-        return Err(malformed(format!("more than {MAX_ITEMS} obligations")));
+        return Err(malformed(&format!("more than {MAX_ITEMS} obligations")));
     }
     let known = |item: serde_json::Value| {
         let kind = item["kind"].as_str().unwrap_or("without a kind").to_owned();
@@ -86,19 +86,19 @@ fn validate(document: &DecisionDocument) -> Result<(), Wrong> {
         ("reasons in warn", document.warn.len()),
     ] {
         if count > MAX_ITEMS {
-            return Err(malformed(format!("more than {MAX_ITEMS} {what}")));
+            return Err(malformed(&format!("more than {MAX_ITEMS} {what}")));
         }
     }
     let mut seen = BTreeSet::new();
     for check in &document.checks {
         let id = &check.id;
         if !admission::is_id(id) {
-            return Err(malformed(format!(
+            return Err(malformed(&format!(
                 "check id {id:?} is not lower-case letters, digits, '_', '.', '-'"
             )));
         }
         if !seen.insert(id) {
-            return Err(malformed(format!(
+            return Err(malformed(&format!(
                 "check {id:?} is reported more than once"
             )));
         }
@@ -108,14 +108,14 @@ fn validate(document: &DecisionDocument) -> Result<(), Wrong> {
             .flatten()
             .any(|number| !number.is_finite())
         {
-            return Err(malformed(format!(
+            return Err(malformed(&format!(
                 "check {id:?} holds a number that is not finite"
             )));
         }
     }
     for reason in document.deny.iter().chain(&document.warn) {
         if !admission::is_id(&reason.code) {
-            return Err(malformed(format!(
+            return Err(malformed(&format!(
                 "reason code {:?} is not lower-case letters, digits, '_', '.', '-'",
                 reason.code
             )));
@@ -124,10 +124,10 @@ fn validate(document: &DecisionDocument) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn malformed(message: String) -> Wrong {
+fn malformed(message: &str) -> Wrong {
     Wrong {
         code: "decision_malformed",
-        message: text::clean(&message),
+        message: text::clean(message),
     }
 }
 

@@ -105,6 +105,13 @@ mod tests {
     }
 
     #[test]
+    fn the_name_recorded_in_decisions_is_the_engine_that_is_built() {
+        let lock = include_str!("../../../Cargo.lock");
+        let (name, version) = NAME.split_once(' ').unwrap();
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")));
+    }
+
+    #[test]
     fn clock_and_chance_are_errors_that_say_what_to_use() {
         for call in ["time.now_ns()", "rand.intn(\"a\", 5)", "trace(\"a\")"] {
             let error = eval(&format!("x := {call}")).unwrap_err();

@@ -1,5 +1,6 @@
 //! Gates as the rest of the gateway meets them: bundles in, verdicts out.
 
+#[cfg(test)]
 mod gates {
     mod admission;
     mod edges;

@@ -4,7 +4,7 @@
 //! the bundle: regorus finds an unknown function only when it reaches the call.
 
 use super::{
-    finding,
+    finding, input_paths,
     rules::{dotted, file, head, is_test, package_of},
 };
 use crate::functions;
@@ -346,9 +346,20 @@ impl<'t> Walk<'t, '_> {
             }
         };
         words.reverse();
-        if root.text() == "data" {
-            let known: Vec<&str> = words.into_iter().map_while(|word| word).collect();
-            self.data(root, &known);
+        match root.text() {
+            "data" => {
+                let known: Vec<&str> = words.into_iter().map_while(|word| word).collect();
+                self.data(root, &known);
+            }
+            "input" if !is_test(self.module) => {
+                if let Some(word) = input_paths::unknown(&words) {
+                    let message = format!(
+                        "the input has no {word:?} here; policies/schema/input.json says what it holds"
+                    );
+                    self.add("unknown_reference", root, message);
+                }
+            }
+            _ => {}
         }
     }
 

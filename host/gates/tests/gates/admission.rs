@@ -132,7 +132,19 @@ fn references_to_what_does_not_exist_are_refused() {
         ("x := data.other.gate.allow", "unknown_reference"),
         ("x := data[input.request.action]", "unknown_reference"),
         ("x := count(data)", "unknown_reference"),
-        ("x if input.a with input.a as true", "forbidden_with"),
+        ("x := input.metric.roc_auc", "unknown_reference"),
+        (
+            "x := input.metrics[\"roc_auc\"].ci_low",
+            "unknown_reference",
+        ),
+        (
+            "x contains n if { some n; input.slices[n].rows > 1 }",
+            "unknown_reference",
+        ),
+        (
+            "x if input.schema with input.schema as true",
+            "forbidden_with",
+        ),
     ] {
         assert_eq!(found(&bundle(&allowing(rule))), [code], "{rule}");
     }

@@ -238,7 +238,7 @@ fn edge_11_undefined_is_a_denial_not_a_text() {
         "without a default it is not admitted"
     );
     let partial = "default decision := {\"allow\": false, \"checks\": []}\n\
-        decision := {\"allow\": input.nothing.here, \"checks\": []}";
+        decision := {\"allow\": input.metrics.nothing.candidate.n, \"checks\": []}";
     assert_eq!(reason_codes(&evaluate(&bundle(partial))), ["check_missing"]);
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn input() -> GateInput {
         "/../../policies/schema/example_input.json"
     );
     let text = std::fs::read_to_string(path).unwrap();
-    gates::validate_input(&serde_json::from_str(text).unwrap()).unwrap()
+    gates::validate_input(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
 /// A bundle of one module in package `team.gate`, requiring the check `auc`.

@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 /// Deepest expression, operators included: the interpreter recurses over it.
 const MAX_DEPTH: usize = 64;
 
+/// Most conditions of one body: the interpreter recurses over those that loop.
+const MAX_STATEMENTS: usize = 256;
+
 /// Functions of the bundle: full path and number of arguments.
 type Defined = BTreeMap<String, usize>;
 
@@ -157,6 +160,10 @@ impl<'t> Walk<'t, '_> {
     }
 
     fn query(&mut self, query: &'t Query, depth: usize) {
+        if query.stmts.len() > MAX_STATEMENTS {
+            let message = format!("more than {MAX_STATEMENTS} conditions in one body: split it");
+            self.add("too_large", &query.span, message);
+        }
         for statement in &query.stmts {
             for with in &statement.with_mods {
                 self.with(&with.refr);
@@ -346,6 +353,14 @@ impl<'t> Walk<'t, '_> {
             }
         };
         words.reverse();
+        if words.len() > MAX_DEPTH {
+            self.add(
+                "too_deep",
+                root,
+                format!("a path of more than {MAX_DEPTH} words"),
+            );
+            return;
+        }
         match root.text() {
             "data" => {
                 let known: Vec<&str> = words.into_iter().map_while(|word| word).collect();

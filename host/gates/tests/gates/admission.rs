@@ -78,6 +78,21 @@ fn long_chains_of_operators_are_refused_before_they_overflow_a_stack() {
 }
 
 #[test]
+fn long_bodies_and_paths_are_refused_before_they_overflow_a_stack() {
+    let body = format!(
+        "a := [1]\nx if {{\n{} }}",
+        "a[_]; a[_]; a[_]\n".repeat(1000)
+    );
+    assert_eq!(found(&bundle(&allowing(&body))), ["too_large"]);
+    let path = format!("x := input{}", ".a\n".repeat(2000));
+    let found = found(&bundle(&allowing(&path)));
+    assert!(
+        ["too_deep", "not_rego"].contains(&found[0].as_str()),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn paths_are_plain_and_end_in_rego() {
     for path in [
         "gate.txt",

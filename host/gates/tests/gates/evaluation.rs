@@ -243,7 +243,7 @@ fn may_allow(document: &Value, complete: bool, age_s: i64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn allow_exactly_when_everything_required_is_proven(

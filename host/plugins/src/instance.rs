@@ -7,7 +7,7 @@ use crate::{
         tollgate::plugin::tensors::{Batch, Tensor},
     },
     engine::Ticker,
-    sandbox::{Sandbox, store, ticks},
+    sandbox::{Sandbox, begin_call, store},
 };
 use domain::{plugin::PluginLimits, ports::engine::PluginError};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Blueprint {
     pub(crate) fn instance(&self) -> Result<Instance, PluginError> {
         let mut store = store(&self.engine, &self.plugin, &self.limits);
         let _running = self.ticker.running();
-        store.set_epoch_deadline(ticks(self.limits.deadline_ms));
+        begin_call(&mut store);
         let made = self.pre.instantiate(&mut store).and_then(|transform| {
             let guest = transform.tollgate_plugin_transformer();
             let configured = guest.call_configure(&mut store, &self.settings)?;
@@ -53,7 +53,7 @@ impl Blueprint {
     pub(crate) fn describe(&self, instance: &mut Instance) -> Result<Contract, PluginError> {
         let _running = self.ticker.running();
         let Instance { store, transform } = instance;
-        store.set_epoch_deadline(ticks(self.limits.deadline_ms));
+        begin_call(store);
         transform
             .tollgate_plugin_transformer()
             .call_describe(&mut *store)
@@ -68,8 +68,7 @@ impl Blueprint {
     ) -> Result<Vec<Tensor>, PluginError> {
         let _running = self.ticker.running();
         let Instance { store, transform } = instance;
-        store.set_epoch_deadline(ticks(self.limits.deadline_ms));
-        store.data_mut().begin_call();
+        begin_call(store);
         let guest = transform.tollgate_plugin_transformer();
         match guest.call_apply(&mut *store, batch) {
             Ok(Ok(tensors)) => Ok(tensors),

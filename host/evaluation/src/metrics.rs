@@ -12,7 +12,7 @@
 //! per-row losses; the rest is resampled. A metric that is not defined on the
 //! rows has no value and a note, never a stand-in.
 //!
-//! Read [`binary`] first: the other two tasks have its shape.
+//! Read `binary.rs` first: the other two tasks have its shape.
 
 pub(crate) mod binary;
 pub(crate) mod interval;

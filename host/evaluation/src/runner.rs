@@ -22,6 +22,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 const BATCH: usize = 256;
 /// Columns that may be sliced in one evaluation.
 const MAX_SLICED: usize = 20;
+/// Largest seed: the record's canonical JSON writes numbers as doubles.
+const MAX_SEED: u64 = 1 << 53;
 
 /// What is run: a model, behind its transform if it has one.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +42,7 @@ pub struct Subject<'a> {
 pub struct Options {
     /// Columns to cut the rows by.
     pub slices: Vec<String>,
-    /// Seed of all resampling.
+    /// Seed of all resampling, at most 2^53.
     pub seed: u64,
     /// Binary: a row is decided for class 1 above this probability.
     pub threshold: f64,
@@ -122,6 +124,14 @@ pub enum EvaluateError {
         given: usize,
         /// The bound.
         limit: usize,
+    },
+    /// A seed that the record could not hold exactly.
+    #[error("the seed is {given}, it must be at most {limit}")]
+    Seed {
+        /// Given.
+        given: u64,
+        /// The bound.
+        limit: u64,
     },
     /// The model or its transform failed on a batch.
     #[error("the {role} failed on rows {first} to {last} (from 0): {cause}")]
@@ -208,6 +218,12 @@ pub fn evaluate(
     options: &Options,
     clock: Clock<'_>,
 ) -> Result<Report, EvaluateError> {
+    if options.seed > MAX_SEED {
+        return Err(EvaluateError::Seed {
+            given: options.seed,
+            limit: MAX_SEED,
+        });
+    }
     let labels = table.labels(label, task)?;
     let cuts = cut_rows(&table.frame, &options.slices)?;
     let run = Run {

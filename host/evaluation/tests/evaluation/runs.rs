@@ -362,6 +362,19 @@ fn columns_that_do_not_fit_are_named() {
 }
 
 #[test]
+fn a_seed_that_json_would_round_is_refused() {
+    let options = |seed| Options {
+        seed,
+        ..Options::default()
+    };
+    let kept = record(run([1.0, 1.0], &options(1 << 53)).unwrap());
+    let stored: Evaluation = serde_json::from_str(&canonical(&kept).unwrap()).unwrap();
+    assert_eq!(stored.seed, 1 << 53);
+    let error = run([1.0, 1.0], &options((1 << 53) + 1)).unwrap_err();
+    assert!(matches!(error, EvaluateError::Seed { .. }), "{error}");
+}
+
+#[test]
 fn a_model_that_takes_too_long_is_stopped() {
     let options = Options {
         time_limit: Duration::from_millis(1),

@@ -26,7 +26,8 @@ use domain::{
     signature::{Prepared, Signature},
     tensor::Tensor,
 };
-use fault::{Fault, Refusal};
+pub(crate) use fault::Fault;
+use fault::Refusal;
 pub(crate) use ops::linear;
 use prost::Message;
 use std::sync::Arc;

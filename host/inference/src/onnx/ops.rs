@@ -4,16 +4,23 @@
 mod arithmetic;
 mod broadcast;
 mod cast;
+mod conv;
 mod elementwise;
 mod gather;
 pub(crate) mod linear;
 mod matmul;
 mod ml_encode;
 mod ml_linear;
+mod ml_preprocess;
+mod ml_svm;
 mod ml_tree;
 mod ml_tree_v5;
+mod norm;
+mod pool;
 mod reduce;
 mod shape;
+mod slice;
+mod window;
 
 use super::{
     array::Array,
@@ -36,8 +43,18 @@ pub(crate) fn find(domain: &str, op: &str) -> Option<Build> {
             gather::find,
             reduce::find,
             matmul::find,
+            norm::find,
+            conv::find,
+            pool::find,
+            slice::find,
         ],
-        "ai.onnx.ml" => &[ml_linear::find, ml_tree::find, ml_encode::find],
+        "ai.onnx.ml" => &[
+            ml_linear::find,
+            ml_tree::find,
+            ml_encode::find,
+            ml_preprocess::find,
+            ml_svm::find,
+        ],
         _ => &[],
     };
     groups.iter().find_map(|find| find(op))

@@ -179,7 +179,6 @@ impl Model for Ensemble {
 }
 
 impl Head {
-    #[expect(clippy::cast_possible_truncation, reason = "answers are FP32")]
     fn finish(self, scores: &mut [f64], targets: usize) -> Vec<TensorData> {
         let single = |scores: &[f64]| TensorData::Fp32(scores.iter().map(|&x| x as f32).collect());
         match self {

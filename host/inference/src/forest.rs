@@ -9,6 +9,8 @@
 
 mod check;
 mod complete;
+mod deep;
+mod flat;
 mod kernel;
 mod post;
 #[cfg(test)]
@@ -18,7 +20,7 @@ mod walk;
 
 pub(crate) use post::Post;
 
-use complete::Complete;
+use flat::{Flat, Plain};
 use walk::Walk;
 
 /// How a split compares the feature's value `x`. True goes to `yes`.
@@ -165,15 +167,15 @@ const MAX_TARGETS: usize = 1 << 14;
 /// Most columns.
 const MAX_FEATURES: usize = 1 << 20;
 
-/// A compiled forest. Each tree is in one of two layouts: [`Complete`] for
-/// shallow trees of plain comparisons, [`Walk`] for all others.
+/// A compiled forest. Trees of plain comparisons are in [`Flat`], all others in
+/// [`Walk`].
 #[derive(Debug)]
 pub(crate) struct Forest {
     features: usize,
     targets: usize,
     base: Vec<f64>,
     aggregation: Aggregation,
-    complete: Option<Complete>,
+    flat: Option<Flat>,
     walk: Option<Walk>,
 }
 
@@ -193,29 +195,31 @@ impl ForestBuilder {
         let mut base = self.base;
         base.resize(self.targets, 0.0);
         let sums = matches!(self.aggregation, Aggregation::Sum | Aggregation::Average(_));
-        let (mut shallow, mut others) = (Vec::new(), Vec::new());
+        let fast = sums && self.precision == Precision::F32;
+        let (mut plain, mut others) = (Vec::new(), Vec::new());
         for (tree, depth) in self.trees.into_iter().zip(depths) {
-            let plain = (sums && self.precision == Precision::F32)
-                .then(|| complete::Plain::new(&tree, depth))
-                .flatten();
-            match plain {
-                Some(plain) => shallow.push(plain),
-                None => others.push(tree),
+            if !fast {
+                others.push(tree);
+                continue;
+            }
+            match Plain::new(tree, depth) {
+                Ok(tree) => plain.push(tree),
+                Err(tree) => others.push(tree),
             }
         }
-        let complete = match Complete::new(&shallow, self.features, self.targets) {
-            Some(complete) => Some(complete),
-            None => {
-                others.extend(shallow.into_iter().map(complete::Plain::into_tree));
-                None
+        let mut flat = None;
+        if !plain.is_empty() {
+            match Flat::new(plain, self.features, self.targets) {
+                Ok(laid_out) => flat = Some(laid_out),
+                Err(plain) => others.extend(plain.into_iter().map(|plain| plain.tree)),
             }
-        };
+        }
         Ok(Forest {
             features: self.features,
             targets: self.targets,
             base,
             aggregation: self.aggregation,
-            complete,
+            flat,
             walk: Walk::new(&others),
         })
     }
@@ -242,8 +246,8 @@ impl Forest {
             },
             Aggregation::Sum | Aggregation::Average(_) => out.fill(0.0),
         }
-        if let (Some(complete), Rows::F32(rows)) = (&self.complete, rows) {
-            complete.add(rows, self.features, out);
+        if let (Some(flat), Rows::F32(rows)) = (&self.flat, rows) {
+            flat.add(rows, out);
         }
         if let Some(walk) = &self.walk {
             walk.add(rows, self.features, self.targets, out);

@@ -32,6 +32,8 @@ pub(crate) fn load_ubjson(bytes: &[u8]) -> Result<Arc<dyn Model>, ModelLoadError
     finish(file, Format::XgboostUbjson)
 }
 
+/// Most words of category sets in one model.
+const MAX_SET_WORDS: usize = 1 << 23;
 /// Longest part of a parser's message that is passed on: it may quote the file.
 const MESSAGE_CHARS: usize = 300;
 
@@ -100,7 +102,7 @@ fn build(file: File, format: Format) -> Result<Ensemble, String> {
     let base = objective.margins(&param.base_score.0, targets)?;
     let booster = learner.gradient_booster;
     let scorer = if booster.name == "gblinear" {
-        Scorer::Linear(linear(&booster, features, base)?)
+        Scorer::Linear(linear(&booster, features, &base)?)
     } else {
         Scorer::Forest(forest(&booster, features, targets, base)?)
     };
@@ -120,9 +122,11 @@ fn size(value: u64, name: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("{name} is {value}"))
 }
 
-fn linear(booster: &Booster, features: usize, base: Vec<f64>) -> Result<Linear, String> {
+fn linear(booster: &Booster, features: usize, base: &[f64]) -> Result<Linear, String> {
     let model = booster.model().ok_or("gradient_booster.model is missing")?;
+    // With several base scores XGBoost (3.2) adds the first to every output here.
     let targets = base.len();
+    let base = base.first().copied().unwrap_or(0.0);
     let expected = (features + 1).checked_mul(targets);
     if Some(model.weights.len()) != expected {
         return Err(format!(
@@ -137,17 +141,13 @@ fn linear(booster: &Booster, features: usize, base: Vec<f64>) -> Result<Linear, 
         .collect();
     if weights
         .iter()
-        .chain(&base)
+        .chain([&base])
         .any(|weight| !weight.is_finite())
     {
         return Err("a weight is not finite".to_owned());
     }
     let bias = weights.split_off(features * targets);
-    let bias = bias
-        .iter()
-        .zip(&base)
-        .map(|(bias, base)| bias + base)
-        .collect();
+    let bias = bias.iter().map(|bias| bias + base).collect();
     Ok(Linear { weights, bias })
 }
 
@@ -170,12 +170,14 @@ fn forest(
         return Err("weight_drop does not have one entry per tree".to_owned());
     }
     let mut trees = Vec::with_capacity(model.trees.len());
+    let mut words = MAX_SET_WORDS;
     for (index, (arrays, &target)) in model.trees.iter().zip(&model.tree_info).enumerate() {
         let weight = drops
             .and_then(|drops| drops.get(index))
             .copied()
             .unwrap_or(1.0);
-        let tree = tree(arrays, target, weight).map_err(|what| format!("tree {index}: {what}"))?;
+        let tree = tree(arrays, target, weight, &mut words)
+            .map_err(|what| format!("tree {index}: {what}"))?;
         trees.push(tree);
     }
     let aggregation = Aggregation::Sum;
@@ -194,7 +196,7 @@ fn forest(
 
 /// A tree from its parallel arrays. A node without a left child is a leaf whose
 /// value stands in `split_conditions`.
-fn tree(arrays: &TreeArrays, target: u32, weight: f32) -> Result<Tree, String> {
+fn tree(arrays: &TreeArrays, target: u32, weight: f32, words: &mut usize) -> Result<Tree, String> {
     let count = arrays.left_children.len();
     let lengths = [
         ("right_children", arrays.right_children.len()),
@@ -209,7 +211,7 @@ fn tree(arrays: &TreeArrays, target: u32, weight: f32) -> Result<Tree, String> {
             ));
         }
     }
-    let sets = arrays.sets(count)?;
+    let sets = arrays.sets(count, words)?;
     let mut tree = Tree::default();
     for (at, set) in sets.into_iter().enumerate() {
         let get = |values: &[i32]| values.get(at).copied().unwrap_or(-1);

@@ -4,58 +4,17 @@
 //! `2i` and `2i + 1` (the root is 1), and after d steps `i - 2^d` is the leaf.
 //! A node is 8 bytes, and eight trees are walked side by side so that their
 //! memory reads overlap.
-//!
-//! NaN costs no branch: each row is laid out twice, once with NaN replaced by
-//! -inf and once by +inf, and a node reads the copy that sends NaN its way.
 
 use super::{
-    Node, Tree,
-    kernel::{LANES, Split, Widths},
-    threshold,
+    Node,
+    flat::{Plain, Widths},
+    kernel::{LANES, Split},
 };
 
 /// Deepest tree that is padded.
 const MAX_DEPTH: usize = 8;
-/// Most padded nodes and leaf values, so that hostile padding stays small.
-const MAX_CELLS: usize = 1 << 26;
-
-/// A tree with the plain form of each split.
-#[derive(Debug)]
-pub(super) struct Plain {
-    tree: Tree,
-    splits: Vec<Option<threshold::Plain>>,
-    depth: usize,
-    /// The only target of all leaves, if there is only one.
-    target: Option<u32>,
-}
-
-impl Plain {
-    /// A checked tree of that depth; `None` if it does not fit this layout.
-    pub(super) fn new(tree: &Tree, depth: usize) -> Option<Self> {
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        let mut splits = Vec::with_capacity(tree.nodes.len());
-        for node in &tree.nodes {
-            splits.push(match node {
-                Node::Split { test, missing, .. } => Some(threshold::plain(test, *missing)?),
-                Node::Leaf { .. } => None,
-            });
-        }
-        let mut targets = tree.weights.iter().map(|(target, _)| *target);
-        let first = targets.next().unwrap_or(0);
-        Some(Self {
-            splits,
-            depth: depth.max(1),
-            target: targets.all(|target| target == first).then_some(first),
-            tree: tree.clone(),
-        })
-    }
-
-    pub(super) fn into_tree(self) -> Tree {
-        self.tree
-    }
-}
+/// Most padded leaf values, so that hostile padding stays small.
+const MAX_VALUES: usize = 1 << 24;
 
 /// Up to eight trees of one depth and kind.
 #[derive(Debug)]
@@ -71,10 +30,8 @@ pub(super) struct Group {
 }
 
 /// Trees in the complete layout.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Complete {
-    pub(super) targets: usize,
-    pub(super) widths: Widths,
     pub(super) groups: Vec<Group>,
     pub(super) splits: Vec<Split>,
     /// Leaf values: one per leaf, or one per leaf and target.
@@ -82,41 +39,34 @@ pub(super) struct Complete {
 }
 
 impl Complete {
-    /// Lays the trees out; `None` if there are none, or rows are too wide, or
+    /// Lays out the shallow trees; gives the others back, and those for which
     /// padding would take too much memory.
-    pub(super) fn new(trees: &[Plain], features: usize, targets: usize) -> Option<Self> {
-        if trees.is_empty() {
-            return None;
-        }
-        let widths = Widths::new(features)?;
-        let mut order: Vec<&Plain> = trees.iter().collect();
+    pub(super) fn new(trees: &[Plain], widths: Widths, targets: usize) -> (Self, Vec<&Plain>) {
+        let (mut order, mut rest): (Vec<_>, Vec<_>) =
+            trees.iter().partition(|tree| tree.depth <= MAX_DEPTH);
         order.sort_by_key(|tree| (tree.target, tree.depth));
-        let mut complete = Self {
-            targets,
-            widths,
-            groups: Vec::new(),
-            splits: Vec::new(),
-            values: Vec::new(),
-        };
+        let mut complete = Self::default();
         for kind in order.chunk_by(|a, b| a.target == b.target) {
             for trees in kind.chunks(LANES) {
-                complete.push(trees)?;
+                if complete.push(trees, widths, targets).is_none() {
+                    rest.extend(trees);
+                }
             }
         }
         complete.groups.shrink_to_fit();
         complete.splits.shrink_to_fit();
         complete.values.shrink_to_fit();
-        Some(complete)
+        (complete, rest)
     }
 
-    fn push(&mut self, trees: &[&Plain]) -> Option<()> {
-        let depth = trees.iter().map(|tree| tree.depth).max()?;
+    fn push(&mut self, trees: &[&Plain], widths: Widths, targets: usize) -> Option<()> {
+        let depth = trees.iter().map(|tree| tree.depth).max()?.max(1);
         let target = trees.first()?.target;
         let size = 1usize << depth;
-        let width = if target.is_some() { 1 } else { self.targets };
+        let width = if target.is_some() { 1 } else { targets };
         let cells = LANES.checked_mul(size)?.checked_mul(width)?;
         let (first_split, first_value) = (self.splits.len(), self.values.len());
-        if first_value.checked_add(cells)? > MAX_CELLS || first_split > MAX_CELLS {
+        if first_value.checked_add(cells)? > MAX_VALUES {
             return None;
         }
         // A lane without a tree walks to leaves that say 0.
@@ -129,7 +79,7 @@ impl Complete {
                 .get_mut(..size)?;
             let values = self.values.get_mut(first_value + lane * size * width..)?;
             let values = values.get_mut(..size * width)?;
-            fill(tree, self.widths, splits, values, width)?;
+            fill(tree, widths, splits, values, width)?;
         }
         self.groups.push(Group {
             size,
@@ -184,7 +134,6 @@ fn fill(
                 {
                     for (target, weight) in weights {
                         let target = if width == 1 { 0 } else { *target as usize };
-                        #[expect(clippy::cast_possible_truncation, reason = "leaves are f32 here")]
                         {
                             *leaf.get_mut(target)? += *weight as f32;
                         }

@@ -5,8 +5,6 @@ use super::complete::{Complete, Group};
 
 /// Trees walked side by side.
 pub(super) const LANES: usize = 8;
-/// Rows that share one pass over the trees.
-const BLOCK: usize = 16;
 
 /// One inner node: `row[slot] <= threshold` goes to the low child.
 #[derive(Debug, Clone, Copy)]
@@ -23,83 +21,30 @@ impl Split {
     };
 }
 
-/// Width of a laid-out row: a power of two that holds two copies of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Widths {
-    row: usize,
-}
-
-const ROW_WIDTHS: [usize; 4] = [64, 256, 2048, 16384];
-
-impl Widths {
-    /// The smallest width for so many features; `None` beyond the largest.
-    pub(super) fn new(features: usize) -> Option<Self> {
-        let row = ROW_WIDTHS.into_iter().find(|width| width / 2 >= features)?;
-        Some(Self { row })
-    }
-
-    /// Where the copy of a feature stands that sends NaN low or high.
-    pub(super) const fn slot(self, feature: u32, nan_low: bool) -> u32 {
-        if nan_low {
-            feature
-        } else {
-            feature + (self.row / 2) as u32
-        }
-    }
-}
-
 impl Complete {
-    /// Adds the leaf sums of each row to its scores.
-    pub(super) fn add(&self, rows: &[f32], features: usize, out: &mut [f64]) {
-        match self.widths.row {
-            64 => self.add_wide::<64>(rows, features, out),
-            256 => self.add_wide::<256>(rows, features, out),
-            2048 => self.add_wide::<2048>(rows, features, out),
-            _ => self.add_wide::<16384>(rows, features, out),
+    /// Adds the leaf sums of each laid-out row to its scores.
+    pub(super) fn add<const W: usize>(&self, block: &[[f32; W]], targets: usize, out: &mut [f64]) {
+        for group in &self.groups {
+            self.add_group(group, block, targets, out);
         }
     }
 
-    fn add_wide<const W: usize>(&self, rows: &[f32], features: usize, out: &mut [f64]) {
-        let count = (rows.len() / features).min(out.len() / self.targets);
-        if count == 1 && W <= 256 {
-            let mut block = [[0.0; W]];
-            return self.add_blocks(rows, features, out, &mut block);
-        }
-        let mut block = vec![[0.0; W]; count.min(BLOCK)];
-        self.add_blocks(rows, features, out, &mut block);
-    }
-
-    fn add_blocks<const W: usize>(
+    fn add_group<const W: usize>(
         &self,
-        rows: &[f32],
-        features: usize,
+        group: &Group,
+        block: &[[f32; W]],
+        targets: usize,
         out: &mut [f64],
-        block: &mut [[f32; W]],
     ) {
-        let rows = rows.chunks(features * block.len().max(1));
-        for (rows, out) in rows.zip(out.chunks_mut(self.targets * block.len().max(1))) {
-            let mut count = 0;
-            for (row, wide) in rows.chunks_exact(features).zip(&mut *block) {
-                lay_out(row, wide);
-                count += 1;
-            }
-            let block = block.get(..count).unwrap_or_default();
-            for group in &self.groups {
-                self.add_group(group, block, out);
-            }
-        }
-    }
-
-    fn add_group<const W: usize>(&self, group: &Group, block: &[[f32; W]], out: &mut [f64]) {
         match group.size {
-            2 => self.add_sized::<2, W>(group, block, out),
-            4 => self.add_sized::<4, W>(group, block, out),
-            8 => self.add_sized::<8, W>(group, block, out),
-            16 => self.add_sized::<16, W>(group, block, out),
-            32 => self.add_sized::<32, W>(group, block, out),
-            64 => self.add_sized::<64, W>(group, block, out),
-            128 => self.add_sized::<128, W>(group, block, out),
-            _ => self.add_sized::<256, W>(group, block, out),
+            2 => self.add_sized::<2, W>(group, block, targets, out),
+            4 => self.add_sized::<4, W>(group, block, targets, out),
+            8 => self.add_sized::<8, W>(group, block, targets, out),
+            16 => self.add_sized::<16, W>(group, block, targets, out),
+            32 => self.add_sized::<32, W>(group, block, targets, out),
+            64 => self.add_sized::<64, W>(group, block, targets, out),
+            128 => self.add_sized::<128, W>(group, block, targets, out),
+            _ => self.add_sized::<256, W>(group, block, targets, out),
         }
     }
 
@@ -107,6 +52,7 @@ impl Complete {
         &self,
         group: &Group,
         block: &[[f32; W]],
+        targets: usize,
         out: &mut [f64],
     ) {
         let Some(trees) = lanes::<Split, N>(&self.splits, group.first_split) else {
@@ -116,7 +62,7 @@ impl Complete {
             let Some(values) = lanes::<f32, N>(&self.values, group.first_value) else {
                 return;
             };
-            for (row, scores) in block.iter().zip(out.chunks_exact_mut(self.targets)) {
+            for (row, scores) in block.iter().zip(out.chunks_exact_mut(targets)) {
                 let leaves = descend(trees, row);
                 let mut sums = [0.0; LANES];
                 for ((sum, values), leaf) in sums.iter_mut().zip(values).zip(leaves) {
@@ -129,9 +75,9 @@ impl Complete {
             }
             return;
         }
-        for (row, scores) in block.iter().zip(out.chunks_exact_mut(self.targets)) {
+        for (row, scores) in block.iter().zip(out.chunks_exact_mut(targets)) {
             for (lane, leaf) in descend(trees, row).into_iter().enumerate() {
-                let at = group.first_value + (lane * N + leaf) * self.targets;
+                let at = group.first_value + (lane * N + leaf) * targets;
                 let values = self.values.get(at..).unwrap_or_default();
                 for (score, value) in scores.iter_mut().zip(values) {
                     *score += f64::from(*value);
@@ -162,13 +108,4 @@ fn descend<const N: usize, const W: usize>(
 fn lanes<T, const N: usize>(cells: &[T], first: usize) -> Option<&[[T; N]; LANES]> {
     let cells = cells.get(first..)?.get(..LANES * N)?;
     cells.as_chunks::<N>().0.try_into().ok()
-}
-
-/// Two copies of the row: NaN as -inf in the first half, as +inf in the second.
-fn lay_out<const W: usize>(row: &[f32], wide: &mut [f32; W]) {
-    let (low, high) = wide.split_at_mut(W / 2);
-    for ((x, low), high) in row.iter().zip(low).zip(high) {
-        *low = if x.is_nan() { f32::NEG_INFINITY } else { *x };
-        *high = if x.is_nan() { f32::INFINITY } else { *x };
-    }
 }

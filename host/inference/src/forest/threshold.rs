@@ -2,7 +2,7 @@
 //!
 //! For an `f32` value `x` and any real `t`, `x <= t` holds exactly when `x` is
 //! at most the largest `f32` that is at most `t`; `x < t` exactly when `x` is
-//! at most the largest `f32` below `t`. So rounding thresholds down loses
+//! at most the largest `f32` below `t`, the next lower `f64`. So rounding thresholds down loses
 //! nothing, although the source library compares in `f64`.
 
 use super::{Missing, Test};
@@ -10,23 +10,24 @@ use super::{Missing, Test};
 /// Values this close to zero are zero to LightGBM (its `kZeroThreshold`, a `float`).
 pub(super) const ZERO_BAND: f64 = 1e-35_f32 as f64;
 
-/// A comparison `x <= threshold` of `f32` values, with NaN's way.
+/// A comparison `x <= threshold`, with NaN's way.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Plain {
-    /// Never NaN; never +inf where NaN goes high.
-    pub(super) threshold: f32,
+pub(super) struct Ordered<T> {
+    /// Never NaN.
+    pub(super) threshold: T,
     /// Whether the low side (`x <= threshold`) is the split's `yes`.
     pub(super) low_is_yes: bool,
     /// Whether NaN goes to the low side.
     pub(super) nan_low: bool,
 }
 
-/// The plain form of a split; `None` if it has none.
-pub(super) fn plain(test: &Test, missing: Missing) -> Option<Plain> {
+/// The ordered form of a split on `f64`; `None` if it has none.
+pub(super) fn ordered(test: &Test, missing: Missing) -> Option<Ordered<f64>> {
+    let below = |t: f64| (t > f64::NEG_INFINITY).then(|| t.next_down());
     let (threshold, low_is_yes) = match *test {
-        Test::LessEqual(t) => (at_most(t), true),
+        Test::LessEqual(t) => (t, true),
         Test::Less(t) => (below(t)?, true),
-        Test::Greater(t) => (at_most(t), false),
+        Test::Greater(t) => (t, false),
         Test::GreaterEqual(t) => (below(t)?, false),
         Test::Equal(_) | Test::NotEqual(_) | Test::Member(_) | Test::Category { .. } => {
             return None;
@@ -45,11 +46,23 @@ pub(super) fn plain(test: &Test, missing: Missing) -> Option<Plain> {
         }
     };
     let nan_low = nan_is_yes == low_is_yes;
-    // NaN is fed as -inf or +inf, so its infinity must fall on its side.
-    if !nan_low && threshold == f32::INFINITY {
-        return None;
-    }
-    Some(Plain {
+    Some(Ordered {
+        threshold,
+        low_is_yes,
+        nan_low,
+    })
+}
+
+/// The ordered form of a split on `f32`, where NaN may be replaced by the
+/// infinity of its side; `None` if it has none.
+pub(super) fn plain(test: &Test, missing: Missing) -> Option<Ordered<f32>> {
+    let Ordered {
+        threshold,
+        low_is_yes,
+        nan_low,
+    } = ordered(test, missing)?;
+    let threshold = at_most(threshold);
+    (nan_low || threshold < f32::INFINITY).then_some(Ordered {
         threshold,
         low_is_yes,
         nan_low,
@@ -81,10 +94,6 @@ pub(super) fn holds(test: &Test, x: f64) -> bool {
 }
 
 /// The largest `f32` that is at most `t`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what this is about"
-)]
 fn at_most(t: f64) -> f32 {
     // Rounding gives the nearest `f32`: `t`'s own, or one of its two neighbours.
     let near = t as f32;
@@ -93,19 +102,6 @@ fn at_most(t: f64) -> f32 {
     } else {
         near
     }
-}
-
-/// The largest `f32` below `t`; `None` if there is none.
-fn below(t: f64) -> Option<f32> {
-    if t == f64::NEG_INFINITY {
-        return None;
-    }
-    let most = at_most(t);
-    Some(if f64::from(most) < t {
-        most
-    } else {
-        most.next_down()
-    })
 }
 
 #[cfg(test)]

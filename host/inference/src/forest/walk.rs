@@ -2,7 +2,7 @@
 
 use super::{
     Aggregation, Forest, Missing, Node, Rows, Test, Tree,
-    threshold::{ZERO_BAND, holds},
+    threshold::{Ordered, ZERO_BAND, holds, ordered},
 };
 
 /// Any trees, every comparison. Indices were checked when it was built.
@@ -22,8 +22,10 @@ struct WalkNode {
 
 #[derive(Debug)]
 enum Step {
-    /// `x <= t`, by far the most frequent: NaN goes to `no`.
-    LessEqual { feature: u32, t: f64 },
+    /// `x <= t`; NaN goes to `no`.
+    Low { feature: u32, t: f64 },
+    /// `x <= t`; NaN goes to `yes`.
+    LowOrNan { feature: u32, t: f64 },
     /// Any other split.
     Other {
         feature: u32,
@@ -32,6 +34,28 @@ enum Step {
     },
     /// Weights `yes..no`.
     Leaf,
+}
+
+impl Step {
+    fn new(feature: u32, test: &Test, missing: Missing) -> Self {
+        match ordered(test, missing) {
+            Some(Ordered {
+                threshold: t,
+                nan_low: false,
+                ..
+            }) => Self::Low { feature, t },
+            Some(Ordered {
+                threshold: t,
+                nan_low: true,
+                ..
+            }) => Self::LowOrNan { feature, t },
+            None => Self::Other {
+                feature,
+                missing,
+                test: Box::new(test.clone()),
+            },
+        }
+    }
 }
 
 /// Which way a value goes.
@@ -91,20 +115,11 @@ impl Walk {
                     no,
                 } => {
                     let first = offset + order.len() as u32;
-                    order.extend([*yes, *no]);
-                    let step = match (test, missing) {
-                        (Test::LessEqual(t), Missing::No | Missing::Compared) => Step::LessEqual {
-                            feature: *feature,
-                            t: *t,
-                        },
-                        _ => Step::Other {
-                            feature: *feature,
-                            missing: *missing,
-                            test: Box::new(test.clone()),
-                        },
-                    };
+                    let ordered = ordered(test, *missing);
+                    let low_is_yes = ordered.is_none_or(|ordered| ordered.low_is_yes);
+                    order.extend(if low_is_yes { [*yes, *no] } else { [*no, *yes] });
                     WalkNode {
-                        step,
+                        step: Step::new(*feature, test, *missing),
                         yes: first,
                         no: first + 1,
                     }
@@ -130,7 +145,11 @@ impl Walk {
         let mut at = root;
         while let Some(node) = self.nodes.get(at as usize) {
             let yes = match &node.step {
-                Step::LessEqual { feature, t } => value(*feature as usize) <= *t,
+                Step::Low { feature, t } => value(*feature as usize) <= *t,
+                Step::LowOrNan { feature, t } => {
+                    let x = value(*feature as usize);
+                    x <= *t || x.is_nan()
+                }
                 Step::Other {
                     feature,
                     missing,

@@ -99,12 +99,15 @@ pub(super) struct TreeParam {
 
 /// Largest category: above it an `f32` cannot tell integers apart.
 const MAX_CATEGORY: i32 = 1 << 24;
-/// Most words of category sets in one tree.
-const MAX_SET_WORDS: usize = 1 << 22;
 
 impl TreeArrays {
-    /// The category set of each node that has one, as bits.
-    pub(super) fn sets(&self, nodes: usize) -> Result<Vec<Option<Vec<u32>>>, String> {
+    /// The category set of each node that has one, as bits; `words` is how many
+    /// words of bits the model may still take.
+    pub(super) fn sets(
+        &self,
+        nodes: usize,
+        words: &mut usize,
+    ) -> Result<Vec<Option<Vec<u32>>>, String> {
         let mut sets = vec![None; nodes];
         let count = self.categories_nodes.len();
         if self.categories_segments.len() != count || self.categories_sizes.len() != count {
@@ -113,7 +116,6 @@ impl TreeArrays {
             );
         }
         let spans = self.categories_segments.iter().zip(&self.categories_sizes);
-        let mut words = 0usize;
         for (&node, (&start, &size)) in self.categories_nodes.iter().zip(spans) {
             let set = sets
                 .get_mut(node as usize)
@@ -123,10 +125,9 @@ impl TreeArrays {
                 .and_then(|(start, end)| self.categories.get(start..usize::try_from(end).ok()?))
                 .ok_or_else(|| format!("categories {start} and {size} on do not exist"))?;
             let bits = bits(members)?;
-            words += bits.len();
-            if words > MAX_SET_WORDS {
-                return Err("its category sets are too large".into());
-            }
+            *words = words
+                .checked_sub(bits.len())
+                .ok_or("its category sets are too large")?;
             *set = Some(bits);
         }
         for (at, kind) in self.split_type.iter().enumerate() {

@@ -3,4 +3,8 @@
 #[cfg(test)]
 mod given;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod libraries;
+#[cfg(test)]
 mod reference;

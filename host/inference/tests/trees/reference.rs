@@ -37,3 +37,8 @@ fn xgboost_json_agrees_with_xgboost() {
 fn xgboost_ubjson_agrees_with_xgboost() {
     compare("reference/xgb.ubj", Format::XgboostUbjson, "xgb");
 }
+
+#[test]
+fn lightgbm_text_agrees_with_lightgbm() {
+    compare("reference/lgbm.txt", Format::Lightgbm, "lgbm");
+}

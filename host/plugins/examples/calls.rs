@@ -99,6 +99,9 @@ fn measure(transform: &Arc<dyn Transform>, threads: usize) -> f64 {
     rounds[rounds.len() / 2]
 }
 
+/// Changes one knob.
+type Turn = fn(&mut Tuning);
+
 struct Guest {
     bytes: Vec<u8>,
     settings: String,
@@ -126,7 +129,16 @@ fn main() {
     };
     show("warm", PluginConfig::default(), Isolation::Warm);
     show("fresh", PluginConfig::default(), Isolation::Fresh);
-    let knobs: [(&str, fn(&mut Tuning)); 8] = [
+    let unsnapshot = PluginConfig {
+        snapshot: false,
+        ..PluginConfig::default()
+    };
+    show(
+        "fresh, configured at every call",
+        unsnapshot,
+        Isolation::Fresh,
+    );
+    let knobs: [(&str, Turn); 8] = [
         ("fresh, no pool", |t| t.pooling = false),
         ("fresh, no copy-on-write images", |t| {
             t.memory_init_cow = false

@@ -17,7 +17,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
-use wasmtime::{Engine, component::Component};
+use wasmtime::{Engine, Module, component::Component};
 
 const MAC_BYTES: usize = 32;
 /// Largest artifact that is read back, in bytes.
@@ -42,6 +42,13 @@ impl Artifact {
         // MAC, under a key that only this user can read, was verified. Bytes of
         // another version or configuration are refused by wasmtime itself.
         unsafe { Component::deserialize(engine, &self.0) }
+    }
+
+    /// The same for the artifact of a core module.
+    #[expect(unsafe_code, reason = "loading machine code; see the note")]
+    pub(crate) fn load_module(&self, engine: &Engine) -> wasmtime::Result<Module> {
+        // SAFETY: as in `load`; an artifact of a component is refused.
+        unsafe { Module::deserialize(engine, &self.0) }
     }
 }
 

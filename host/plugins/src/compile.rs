@@ -47,10 +47,19 @@ pub fn compile_worker(
     let mut bytes = Vec::new();
     let most = config.max_component_bytes as u64 + 1;
     input.by_ref().take(most).read_to_end(&mut bytes)?;
-    let artifact = compiling_engine(&config.tuning)?.precompile_component(&bytes)?;
+    let artifact = precompile(&compiling_engine(&config.tuning)?, &bytes)?;
     output.write_all(&artifact)?;
     output.flush()?;
     Ok(())
+}
+
+/// Machine code of a component, or of a core module taken from one.
+fn precompile(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    if wasmparser::Parser::is_core_wasm(bytes) {
+        engine.precompile_module(bytes)
+    } else {
+        engine.precompile_component(bytes)
+    }
 }
 
 /// Compiles in the worker if there is one, else here.
@@ -60,9 +69,7 @@ pub(crate) fn compile(
     component: &[u8],
 ) -> Result<Artifact, String> {
     let bytes = match worker {
-        None => engine
-            .precompile_component(component)
-            .map_err(|error| format!("{error:#}"))?,
+        None => precompile(engine, component).map_err(|error| format!("{error:#}"))?,
         Some(command) => in_worker(command, component)?,
     };
     Ok(Artifact::compiled(bytes))

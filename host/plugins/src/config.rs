@@ -5,8 +5,8 @@ use std::{ffi::OsString, path::PathBuf};
 /// Settings of the plugin host; the defaults suit one gateway on a few cores.
 #[derive(Debug, Clone)]
 pub struct PluginConfig {
-    /// Instances that may exist at once, over all plugins: running calls, warm
-    /// instances and prepared ones. More calls are refused as busy.
+    /// Instances that may exist at once, over all plugins: running calls
+    /// and warm instances. More calls are refused as busy.
     pub instances: u32,
     /// Ceiling for the linear memory of one instance, in bytes; a plugin's own
     /// limit can only be lower.
@@ -17,9 +17,9 @@ pub struct PluginConfig {
     pub max_component_bytes: usize,
     /// Instances that a transform in warm mode keeps between calls.
     pub warm_instances: usize,
-    /// Instances that a transform in fresh mode has prepared ahead: configured,
-    /// and never used. 0 prepares each instance on the call's own thread.
-    pub prepared_instances: usize,
+    /// Whether transforms in fresh mode start from a snapshot of their memory
+    /// after `configure`, instead of being configured at every call.
+    pub snapshot: bool,
     /// Failed calls in a row after which a plugin is switched off for a while.
     pub breaker_failures: u32,
     /// Command line of the compile worker, as in `["tollgate", "compile-worker"]`:
@@ -40,7 +40,7 @@ impl Default for PluginConfig {
             max_deadline_ms: 10_000,
             max_component_bytes: 16 << 20,
             warm_instances: 16,
-            prepared_instances: 0,
+            snapshot: true,
             breaker_failures: 5,
             compiler: None,
             cache: None,

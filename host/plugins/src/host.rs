@@ -1,7 +1,7 @@
 //! The plugin host: admits components, loads transforms.
 
 use crate::{
-    artifact::ArtifactCache,
+    artifact::{Artifact, ArtifactCache},
     bindings::{action, detector, transform},
     breaker::Breaker,
     compile,
@@ -9,7 +9,8 @@ use crate::{
     convert,
     engine::{Ticker, running_engine},
     instance::Blueprint,
-    sandbox::{Sandbox, clean},
+    sandbox::{self, Sandbox, clean},
+    snapshot::{self, Candidate},
     structure,
     transform::{LoadedTransform, WarmInstances},
     world,
@@ -17,7 +18,7 @@ use crate::{
 use domain::{
     batch::Contract,
     digest::Digest,
-    plugin::{PluginKind, PluginLimits},
+    plugin::{Isolation, PluginKind, PluginLimits},
     ports::{
         Clock,
         engine::{AdmitError, Admitted, PluginEngine, PluginError, Transform},
@@ -123,26 +124,61 @@ impl PluginHost {
         self.engine.pooling_allocator_metrics().is_some()
     }
 
-    /// The compiled component, from the cache if there is one.
-    fn component(&self, bytes: &[u8]) -> Result<Component, AdmitError> {
+    /// What `load` makes of the compiled bytes, which come from the cache if
+    /// they are there.
+    fn compiled<T>(
+        &self,
+        bytes: &[u8],
+        load: impl Fn(&Artifact, &Engine) -> wasmtime::Result<T>,
+    ) -> Result<T, AdmitError> {
         let digest = Digest::of(bytes);
-        let refused =
-            |error: wasmtime::Error| AdmitError::Compile(clean(&format!("{error:#}"), 1024));
         if let Some(artifact) = self.cache.as_ref().and_then(|cache| cache.get(&digest)) {
-            match artifact.load(&self.engine) {
-                Ok(component) => return Ok(component),
+            match load(&artifact, &self.engine) {
+                Ok(loaded) => return Ok(loaded),
                 Err(error) => {
-                    tracing::info!(target: "plugins", "an artifact is compiled anew: {error:#}")
+                    tracing::info!(target: "plugins", "an artifact is compiled anew: {error:#}");
                 }
             }
         }
         let artifact = compile::compile(&self.engine, self.config.compiler.as_deref(), bytes)
             .map_err(|why| AdmitError::Compile(clean(&why, 1024)))?;
-        let component = artifact.load(&self.engine).map_err(refused)?;
+        let loaded = load(&artifact, &self.engine)
+            .map_err(|error| AdmitError::Compile(clean(&format!("{error:#}"), 1024)))?;
         if let Some(cache) = &self.cache {
             cache.put(&digest, &artifact);
         }
-        Ok(component)
+        Ok(loaded)
+    }
+
+    /// Imports and exports of a transform, resolved.
+    fn resolve(&self, component: &Component) -> wasmtime::Result<transform::TransformPre<Sandbox>> {
+        transform::TransformPre::new(self.linkers.transform.instantiate_pre(component)?)
+    }
+
+    /// The blueprint of a component that starts configured; none if a snapshot
+    /// cannot be made, or does not describe itself as the original does.
+    fn snapshot(&self, original: &Blueprint, bytes: &[u8], settings: &str) -> Option<Blueprint> {
+        let candidate = Candidate::find(bytes)?;
+        let module = self
+            .compiled(candidate.module(bytes)?, Artifact::load_module)
+            .ok()?;
+        let store = sandbox::store(&self.engine, &original.plugin, &original.limits);
+        let running = self.ticker.running();
+        let memory = snapshot::configured_memory(&self.engine, &module, store, settings)?;
+        drop(running);
+        let bytes = candidate.with_memory(bytes, &memory)?;
+        let component = self.compiled(&bytes, Artifact::load).ok()?;
+        let blueprint = Blueprint {
+            pre: self.resolve(&component).ok()?,
+            settings: None,
+            ..original.clone()
+        };
+        let describe = |blueprint: &Blueprint| {
+            let given = blueprint.describe(&mut blueprint.instance().ok()?).ok()?;
+            convert::contract(&given).ok()
+        };
+        let same = describe(&blueprint)? == describe(original)?;
+        same.then_some(blueprint)
     }
 
     /// Everything about a transform but its life in use.
@@ -153,21 +189,16 @@ impl PluginHost {
         settings: &str,
         limits: &PluginLimits,
     ) -> Result<(Blueprint, Contract, bool), AdmitError> {
-        let component = self.component(bytes)?;
-        let misfit =
-            |error: wasmtime::Error| AdmitError::World(vec![clean(&format!("{error:#}"), 1024)]);
+        let component = self.compiled(bytes, Artifact::load)?;
         let pre = self
-            .linkers
-            .transform
-            .instantiate_pre(&component)
-            .map_err(misfit)?;
-        let pre = transform::TransformPre::new(pre).map_err(misfit)?;
+            .resolve(&component)
+            .map_err(|error| AdmitError::World(vec![clean(&format!("{error:#}"), 1024)]))?;
         let blueprint = Blueprint {
             engine: self.engine.clone(),
             ticker: Arc::clone(&self.ticker),
             pre,
             plugin: name,
-            settings: settings.into(),
+            settings: Some(settings.into()),
             limits: limits.clone(),
         };
         let refused = |error: PluginError| AdmitError::Refused(error.to_string());
@@ -223,7 +254,7 @@ impl PluginHost {
         bytes: &[u8],
         check: impl FnOnce(&Component) -> wasmtime::Result<T>,
     ) -> Result<(), AdmitError> {
-        let component = self.component(bytes)?;
+        let component = self.compiled(bytes, Artifact::load)?;
         check(&component)
             .map(drop)
             .map_err(|error| AdmitError::World(vec![clean(&format!("{error:#}"), 1024)]))
@@ -281,6 +312,12 @@ impl PluginEngine for PluginHost {
         let name = Arc::from(revision.hex().get(..12).unwrap_or_default());
         let (blueprint, contract, raw_inputs) =
             self.transform(name, component, settings, limits)?;
+        let snapshot = (limits.isolation == Isolation::Fresh && self.config.snapshot)
+            .then(|| self.snapshot(&blueprint, component, settings))
+            .flatten();
+        let is_snapshot = snapshot.is_some();
+        tracing::info!(target: "plugins", plugin = %blueprint.plugin, is_snapshot, "transform loaded");
+        let blueprint = snapshot.unwrap_or(blueprint);
         Ok(Arc::new(LoadedTransform {
             blueprint,
             contract,

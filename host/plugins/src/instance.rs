@@ -21,7 +21,9 @@ pub(crate) struct Blueprint {
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) pre: TransformPre<Sandbox>,
     pub(crate) plugin: Arc<str>,
-    pub(crate) settings: Arc<str>,
+    /// Handed to `configure` in every new instance; none for a component that
+    /// starts configured.
+    pub(crate) settings: Option<Arc<str>>,
     pub(crate) limits: PluginLimits,
 }
 
@@ -39,7 +41,10 @@ impl Blueprint {
         begin_call(&mut store);
         let made = self.pre.instantiate(&mut store).and_then(|transform| {
             let guest = transform.tollgate_plugin_transformer();
-            let configured = guest.call_configure(&mut store, &self.settings)?;
+            let configured = match &self.settings {
+                Some(settings) => guest.call_configure(&mut store, settings)?,
+                None => Ok(()),
+            };
             Ok((transform, configured))
         });
         match made {

@@ -5,7 +5,7 @@
 //! import and export), `compile` (in a process of its own) and, for a transform,
 //! one `configure` and `describe` under production limits. Then it is a
 //! `transform` with a `breaker`, whose calls run in an `instance` inside a
-//! `sandbox`: fresh for each call, or warm and used again.
+//! `sandbox`: fresh for each call, or warm and used again. `snapshot` makes fresh calls cheap.
 //!
 //! This crate knows neither HTTP nor SQL, and hands out no type of wasmtime.
 //! Start at [`PluginHost`]; the contract with guests is `wit/0.1`, and `convert`
@@ -23,6 +23,7 @@ mod engine;
 mod host;
 mod instance;
 mod sandbox;
+mod snapshot;
 mod structure;
 mod transform;
 mod world;

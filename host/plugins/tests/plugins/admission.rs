@@ -1,6 +1,6 @@
 //! What is admitted, what is not, and what the refusal says.
 
-
+use crate::support::{HOST, HandClock, guest, limits};
 use domain::{
     batch::Element,
     plugin::{Isolation, PluginKind, PluginLimits},
@@ -8,7 +8,6 @@ use domain::{
 };
 use plugins::{PluginConfig, PluginHost};
 use std::sync::Arc;
-use crate::support::{HOST, HandClock, guest, limits};
 
 fn admit(bytes: &[u8]) -> Result<domain::ports::engine::Admitted, AdmitError> {
     HOST.0.admit(bytes, "{}", &limits(Isolation::Fresh))
@@ -27,9 +26,15 @@ fn each_kind_is_recognised() {
     assert_eq!(transform.kind, PluginKind::Transform);
     assert_eq!(transform.wit_version, "0.1.0");
     let contract = transform.contract.unwrap();
-    assert_eq!((contract.inputs.len(), contract.inputs[29].element), (30, Element::F32));
+    assert_eq!(
+        (contract.inputs.len(), contract.inputs[29].element),
+        (30, Element::F32)
+    );
     assert_eq!(contract.outputs[0].shape, [-1, 30]);
-    for (name, kind) in [("detector", PluginKind::Detector), ("action", PluginKind::Action)] {
+    for (name, kind) in [
+        ("detector", PluginKind::Detector),
+        ("action", PluginKind::Action),
+    ] {
         let admitted = admit(&guest(name)).unwrap();
         assert_eq!((admitted.kind, admitted.contract), (kind, None));
     }
@@ -58,8 +63,14 @@ fn an_empty_component_is_told_what_to_implement() {
 #[test]
 fn a_system_import_is_named_with_its_remedy() {
     let error = admit(&guest("wasi")).unwrap_err().to_string();
-    assert!(error.contains("it imports wasi:clocks/monotonic-clock@0.2.9"), "{error}");
-    assert!(error.contains("build for wasm32-unknown-unknown"), "{error}");
+    assert!(
+        error.contains("it imports wasi:clocks/monotonic-clock@0.2.9"),
+        "{error}"
+    );
+    assert!(
+        error.contains("build for wasm32-unknown-unknown"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -80,15 +91,24 @@ fn limits_above_the_ceiling_are_refused_all_at_once() {
         memory_bytes: 1 << 40,
         ..PluginLimits::default()
     };
-    let error = HOST.0.admit(&guest("plain"), "{}", &limits).unwrap_err().to_string();
-    assert!(error.contains("deadline_ms is 0") && error.contains("memory_bytes is"), "{error}");
+    let error = HOST
+        .0
+        .admit(&guest("plain"), "{}", &limits)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("deadline_ms is 0") && error.contains("memory_bytes is"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_variant_takes_no_detector() {
     let bytes = guest("detector");
     let revision = domain::digest::Digest::of(&bytes);
-    let error = HOST.0.load_transform(&revision, &bytes, "{}", &limits(Isolation::Fresh));
+    let error = HOST
+        .0
+        .load_transform(&revision, &bytes, "{}", &limits(Isolation::Fresh));
     assert!(error.unwrap_err().to_string().contains("of kind detector"));
 }
 
@@ -110,7 +130,8 @@ fn artifacts(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 fn artifacts_are_kept_and_altered_ones_are_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let admit = |host: &PluginHost| {
-        host.admit(&guest("plain"), "{}", &limits(Isolation::Fresh)).unwrap()
+        host.admit(&guest("plain"), "{}", &limits(Isolation::Fresh))
+            .unwrap()
     };
     let first = admit(&cached(folder.path()));
     let [artifact] = &artifacts(folder.path())[..] else {
@@ -124,7 +145,11 @@ fn artifacts_are_kept_and_altered_ones_are_not_run() {
     bad[last] ^= 1;
     std::fs::write(artifact, &bad).unwrap();
     assert_eq!(admit(&cached(folder.path())), first);
-    assert_eq!(std::fs::read(artifact).unwrap(), good, "compiled anew and replaced");
+    assert_eq!(
+        std::fs::read(artifact).unwrap(),
+        good,
+        "compiled anew and replaced"
+    );
 
     use std::os::unix::fs::PermissionsExt;
     let key = std::fs::metadata(folder.path().join("key")).unwrap();

@@ -1,13 +1,12 @@
 //! Guests that attack the sandbox: for each, the exact outcome, and that the
 //! next call is a good one.
 
-
+use crate::support::{call, floats, hostile, limits, row, still_works};
 use domain::{
     error::ErrorKind,
     plugin::{Isolation, PluginLimits},
     ports::engine::{AdmitError, PluginError},
 };
-use crate::support::{call, floats, hostile, limits, row, still_works};
 
 /// What a deed in `apply` leads to, in both modes; the next call is good.
 fn outcome(deed: &str) -> PluginError {
@@ -46,7 +45,12 @@ fn an_endless_loop_at_admission_meets_its_deadline() {
 
 #[test]
 fn an_endless_start_meets_its_deadline() {
-    let error = crate::support::load_on(&crate::support::HOST.0, "startup", "{}", &limits(Isolation::Fresh));
+    let error = crate::support::load_on(
+        &crate::support::HOST.0,
+        "startup",
+        "{}",
+        &limits(Isolation::Fresh),
+    );
     assert_eq!(
         error.unwrap_err(),
         AdmitError::Refused("transform exceeded its deadline of 20 ms".into())
@@ -100,15 +104,34 @@ fn an_output_over_the_limit_is_not_taken() {
 #[test]
 fn outputs_that_break_the_contract_are_named() {
     for (deed, expected) in [
-        ("lying-shape", "output \"y\": shape [1, 1] does not hold the 7 values that came back"),
-        ("overflowing-shape", "output \"y\": shape [4294967295, 4294967295] came back, the contract has [-1, 1] and the batch 1 rows"),
-        ("wrong-element", "output \"y\": its values are not of element F32"),
+        (
+            "lying-shape",
+            "output \"y\": shape [1, 1] does not hold the 7 values that came back",
+        ),
+        (
+            "overflowing-shape",
+            "output \"y\": shape [4294967295, 4294967295] came back, the contract has [-1, 1] and the batch 1 rows",
+        ),
+        (
+            "wrong-element",
+            "output \"y\": its values are not of element F32",
+        ),
         ("no-outputs", "0 tensors came back, the contract has 1"),
-        ("odd-raw", "output \"y\": 3 raw bytes are not a multiple of the element's 4"),
-        ("bad-text", "output \"y\": its text offsets do not ascend from 0 to the end of the data"),
+        (
+            "odd-raw",
+            "output \"y\": 3 raw bytes are not a multiple of the element's 4",
+        ),
+        (
+            "bad-text",
+            "output \"y\": its text offsets do not ascend from 0 to the end of the data",
+        ),
     ] {
         let transform = hostile(deed, &limits(Isolation::Warm)).unwrap();
-        assert_eq!(call(&transform), Err(PluginError::Contract(expected.into())), "{deed}");
+        assert_eq!(
+            call(&transform),
+            Err(PluginError::Contract(expected.into())),
+            "{deed}"
+        );
     }
 }
 
@@ -116,7 +139,15 @@ fn outputs_that_break_the_contract_are_named() {
 fn contracts_that_make_no_sense_are_refused() {
     assert!(refusal("bad-contract").contains("write -1 (rows) first"));
     assert_eq!(refusal("same-names"), "input \"x\" is named twice");
-    assert_eq!(refusal("huge-contract"), "describe must name 1 to 4096 inputs");
+    let slow = PluginLimits {
+        deadline_ms: 5_000,
+        memory_bytes: 64 << 20,
+        ..limits(Isolation::Fresh)
+    };
+    assert_eq!(
+        hostile("huge-contract", &slow).unwrap_err(),
+        AdmitError::Refused("describe must name 1 to 4096 inputs".into())
+    );
 }
 
 #[test]
@@ -172,7 +203,13 @@ fn fresh_mode_never_sees_the_call_before() {
 fn fresh_mode_never_sees_another_plugin() {
     // Instances of two plugins take turns in the same slots of memory.
     let one = hostile("canary", &limits(Isolation::Fresh)).unwrap();
-    let other = crate::support::load_on(&crate::support::HOST.0, "plain", "{}", &limits(Isolation::Fresh)).unwrap();
+    let other = crate::support::load_on(
+        &crate::support::HOST.0,
+        "plain",
+        "{}",
+        &limits(Isolation::Fresh),
+    )
+    .unwrap();
     for _ in 0..50 {
         assert_eq!(call(&one), Ok(0.0));
         let plus_one = other.apply(&row(&[6.0; 30])).unwrap();
@@ -213,11 +250,17 @@ fn a_plugin_that_keeps_failing_is_switched_off_and_comes_back() {
     clock.advance(999);
     assert_eq!(call(&transform), open(1));
     clock.advance(1);
-    assert!(matches!(call(&transform), Err(PluginError::Trap(_))), "one try");
+    assert!(
+        matches!(call(&transform), Err(PluginError::Trap(_))),
+        "one try"
+    );
     assert_eq!(call(&transform), open(2_000));
     clock.advance(2_000);
     still_works(&transform);
-    assert!(matches!(call(&transform), Err(PluginError::Trap(_))), "closed again");
+    assert!(
+        matches!(call(&transform), Err(PluginError::Trap(_))),
+        "closed again"
+    );
 }
 
 #[test]
@@ -235,4 +278,34 @@ fn more_calls_than_instances_are_told_so() {
     // The first keeps its warm instance, and there is only one slot.
     assert_eq!(call(&first), Ok(1.0));
     assert_eq!(call(&second), Err(PluginError::Busy));
+}
+
+#[test]
+fn a_snapshot_answers_as_configuring_each_time_does() {
+    let settings = r#"{"columns":[
+        {"name":"a","steps":[{"impute":5},{"standard":{"mean":1,"std":2}}]},
+        {"name":"b","steps":[{"ratio":{"by":"a","zero":0}}]}
+    ]}"#;
+    let batch = row(&[f32::NAN, 4.0]);
+    let answers = [true, false].map(|snapshot| {
+        let config = plugins::PluginConfig {
+            snapshot,
+            ..crate::support::config()
+        };
+        let clock = std::sync::Arc::new(crate::support::HandClock::default());
+        let host = plugins::PluginHost::new(config, clock).unwrap();
+        let limits = limits(Isolation::Fresh);
+        let transform = crate::support::load_on(&host, "tabular", settings, &limits).unwrap();
+        let first = transform.apply(&batch).unwrap();
+        assert_eq!(
+            format!("{first:?}"),
+            format!("{:?}", transform.apply(&batch).unwrap())
+        );
+        floats(&first)
+            .iter()
+            .map(|x| x.to_bits())
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(f32::from_bits(answers[0][0]), 2.0);
 }

@@ -1,7 +1,6 @@
 //! What the tests of this crate share: built guests, a clock moved by hand, and
 //! a host over both.
 
-
 use domain::{
     batch::{Batch, Block, Buffer},
     digest::Digest,
@@ -114,7 +113,9 @@ pub(crate) fn floats(tensors: &[Tensor]) -> &[f32] {
 
 /// One call with the value 1.
 pub(crate) fn call(transform: &Arc<dyn Transform>) -> Result<f32, PluginError> {
-    transform.apply(&row(&[1.0])).map(|tensors| floats(&tensors)[0])
+    transform
+        .apply(&row(&[1.0]))
+        .map(|tensors| floats(&tensors)[0])
 }
 
 /// One call that even the hostile guest answers well.

@@ -82,6 +82,7 @@ async fn tell(url: String) {
     records::ledger(&world).await;
     failures::a_restart_keeps_everything(&world).await;
     failures::one_statement_fails_and_nothing_is_written(&world).await;
+    failures::a_caller_gives_up_at_any_step(&world).await;
     tampering::records_cannot_be_changed(&world).await;
     tampering::the_doctor_finds_what_was_changed(&world).await;
     failures::a_newer_schema_is_refused(&world).await;

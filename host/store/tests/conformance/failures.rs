@@ -7,7 +7,7 @@ use domain::{
     ports::store::{Endpoints as _, Models as _, Page, Records as _},
 };
 use sqlx::{AnyConnection, Connection as _};
-use std::{os::unix::fs::PermissionsExt as _, path::Path};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, task::Poll};
 use store::SqlStore;
 
 /// A connection of somebody who is not a gateway.
@@ -62,28 +62,58 @@ pub(crate) async fn one_statement_fails_and_nothing_is_written(world: &World) {
     assert_eq!(store.ledger(1, 10_000).await.unwrap(), before);
     assert_eq!(store.promotion(&attempt.promotion.id).await.unwrap(), None);
     assert_eq!(store.decision(&attempt.decision.id).await.unwrap(), None);
-    // A caller that gives up half way leaves nothing either, and blocks nobody.
-    let abandoned = commit(51, "a", Outcome::Allow, &route);
-    let given_up = async {
-        tokio::select! {
-            biased;
-            done = store.commit_promotion(abandoned.clone()) => done.is_ok(),
-            () = async { for _ in 0..3 { tokio::task::yield_now().await } } => false,
-        }
-    };
-    let finished = given_up.await;
-    let kept = store
-        .promotion(&abandoned.promotion.id)
-        .await
-        .unwrap()
-        .is_some();
-    assert_eq!(kept, finished);
-    if !kept {
-        store.commit_promotion(attempt).await.unwrap();
-    }
-    let after = store.endpoint(&name).await.unwrap().unwrap().route;
-    assert_eq!(after.generation, route.generation + 1);
     connection.close().await.unwrap();
+}
+
+/// A caller gives up after the first, second, third… step of a promotion. What
+/// it leaves is all or nothing, and it blocks nobody.
+pub(crate) async fn a_caller_gives_up_at_any_step(world: &World) {
+    let store = &world.store;
+    let name = "a".parse().unwrap();
+    for steps in 0.. {
+        assert!(steps < 200, "the promotion never ends");
+        let route = store.endpoint(&name).await.unwrap().unwrap().route;
+        let attempt = commit(500 + steps, "a", Outcome::Allow, &route);
+        let finished = abandoned_after(steps, store.commit_promotion(attempt.clone())).await;
+        // A commit under way is decided before the next change gets its turn.
+        let changed = entry("endpoint.changed", "a");
+        let other = &world.other;
+        assert!(
+            other
+                .update_settings(&name, &settings(1), NOW, changed)
+                .await
+                .unwrap()
+        );
+        let promotion = store.promotion(&attempt.promotion.id).await.unwrap();
+        let decision = store.decision(&attempt.decision.id).await.unwrap();
+        let after = store.endpoint(&name).await.unwrap().unwrap().route;
+        assert_eq!(promotion.is_some(), decision.is_some());
+        assert_eq!(
+            promotion.is_some(),
+            after.generation == route.generation + 1
+        );
+        if let Some(result) = finished {
+            result.unwrap();
+            assert!(promotion.is_some());
+            break;
+        }
+    }
+    let report = store.check().await.unwrap();
+    assert_eq!(report.problems, Vec::<String>::new());
+}
+
+/// Drops the work when it waits for the `steps + 1`st time; nothing then.
+async fn abandoned_after<T>(steps: u32, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut left) = (Box::pin(work), steps);
+    std::future::poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 pub(crate) async fn a_newer_schema_is_refused(world: &World) {

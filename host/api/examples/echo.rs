@@ -6,14 +6,13 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "an example made of test parts"
 )]
 
-#[path = "../tests/support/memory.rs"]
+#[path = "../tests/http/memory.rs"]
 mod memory;
-#[path = "../tests/support/parts.rs"]
+#[path = "../tests/http/parts.rs"]
 mod parts;
 
 use axum::{Json, Router, routing::post};

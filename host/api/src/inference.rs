@@ -7,10 +7,10 @@
 
 pub(crate) mod elements;
 pub(crate) mod face;
-// pub mod kserve;
-// pub mod mlflow;
+pub mod kserve;
+pub mod mlflow;
 pub mod oip;
-// pub(crate) mod table;
+pub(crate) mod table;
 pub(crate) mod target;
 
 use crate::state::ApiState;
@@ -19,4 +19,6 @@ use std::sync::Arc;
 /// Routes of all prediction protocols.
 pub(crate) fn router() -> axum::Router<Arc<ApiState>> {
     oip::router()
+        .merge(kserve::router())
+        .merge(mlflow::router())
 }

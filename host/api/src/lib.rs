@@ -24,7 +24,7 @@ pub use state::ApiState;
 use std::sync::Arc;
 
 /// Every route, behind the edge; without the admin API when `admin` is `None`.
-pub fn router(state: Arc<ApiState>, admin: Option<Arc<admin::Admin>>) -> axum::Router {
+pub fn router(state: Arc<ApiState>, admin: Option<Arc<admin::Admin>>) -> edge::layer::Edge {
     let mut routes = inference::router().route("/metrics", axum::routing::get(metrics::page));
     if let Some(admin) = admin {
         routes = routes.merge(admin::router(admin));

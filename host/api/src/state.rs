@@ -75,6 +75,11 @@ impl ApiState {
         self.ready.store(ready, Relaxed);
     }
 
+    /// Requests being answered now.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
     /// Whether this server wants requests.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Relaxed)

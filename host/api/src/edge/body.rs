@@ -10,8 +10,9 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::io::Read;
+use tokio::runtime::RuntimeFlavor;
 
-/// Compressed bodies larger than this are unpacked off the request's thread.
+/// Work on more bytes than this moves other requests off its thread first.
 const INLINE_BYTES: usize = 64 << 10;
 
 #[derive(Clone, Copy)]
@@ -55,10 +56,18 @@ pub async fn read(headers: &HeaderMap, body: Body, config: &EdgeConfig) -> Resul
         .to_bytes();
     match coding {
         None => Ok(bytes),
-        Some(coding) if bytes.len() <= INLINE_BYTES => unpack(coding, &bytes, limit),
-        Some(coding) => tokio::task::spawn_blocking(move || unpack(coding, &bytes, limit))
-            .await
-            .map_err(|_| Failure::malformed("the body could not be decompressed"))?,
+        Some(coding) => work_on(bytes.len(), || unpack(coding, &bytes, limit)),
+    }
+}
+
+/// Runs CPU work on a body of `bytes` bytes. When that is much, the runtime's
+/// other tasks move to another thread first, so that they do not wait for it.
+pub(crate) fn work_on<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    let flavor = || tokio::runtime::Handle::current().runtime_flavor();
+    if bytes > INLINE_BYTES && flavor() == RuntimeFlavor::MultiThread {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
     }
 }
 

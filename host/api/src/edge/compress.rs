@@ -1,5 +1,6 @@
 //! Compression of answers, when asked for and worth it.
 
+use crate::edge::body::work_on;
 use axum::{body::Body, response::Response};
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
@@ -9,8 +10,6 @@ use std::io::Write;
 
 /// Bodies up to this size are sent as they are.
 const SMALLEST: u64 = 1024;
-/// Bodies larger than this are packed off the request's thread.
-const INLINE_BYTES: usize = 64 << 10;
 
 /// Whether the caller takes gzip.
 pub(crate) fn wanted(headers: &HeaderMap) -> bool {
@@ -41,13 +40,7 @@ pub(crate) async fn gzip(response: Response) -> Response {
     let Ok(plain) = body.collect().await.map(|body| body.to_bytes()) else {
         return Response::from_parts(parts, Body::empty());
     };
-    let packed = if plain.len() <= INLINE_BYTES {
-        pack(&plain)
-    } else {
-        let plain = plain.clone();
-        let packing = tokio::task::spawn_blocking(move || pack(&plain));
-        packing.await.ok().flatten()
-    };
+    let packed = work_on(plain.len(), || pack(&plain));
     parts
         .headers
         .insert(header::VARY, HeaderValue::from_static("accept-encoding"));

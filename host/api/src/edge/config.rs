@@ -15,8 +15,6 @@ pub struct EdgeConfig {
     pub head_timeout: Duration,
     /// Most bytes of a request's head (at least 8 KiB).
     pub max_head_bytes: usize,
-    /// Most headers in a request.
-    pub max_headers: usize,
     /// Requests answered at a time; the next one is turned away.
     pub max_in_flight: usize,
     /// Connections held at a time; the next one waits to be accepted.
@@ -34,7 +32,6 @@ impl Default for EdgeConfig {
             body_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(30),
             max_head_bytes: 64 << 10,
-            max_headers: 100,
             max_in_flight: 1024,
             max_connections: 8192,
             drain_timeout: Duration::from_secs(20),

@@ -1,4 +1,6 @@
-//! The one middleware: request id, shedding, panics, compression, counters.
+//! What is done around every request: request id, shedding, panics,
+//! compression, counters. One function around the router instead of a stack of
+//! middleware, because every layer in axum costs allocations per request.
 
 use crate::{
     edge::{
@@ -12,26 +14,21 @@ use domain::error::ErrorKind;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue};
 use std::{
-    convert::Infallible,
-    future::Future,
     panic::AssertUnwindSafe,
-    pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
-    task::{Context, Poll},
     time::Instant,
 };
-use tower::{Layer, Service};
+use tower::Service as _;
 
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts `routes` behind the edge.
-pub(crate) fn wrap(routes: axum::Router<Arc<ApiState>>, state: Arc<ApiState>) -> axum::Router {
-    let edge = EdgeLayer(Arc::clone(&state));
-    routes
+pub(crate) fn wrap(routes: axum::Router<Arc<ApiState>>, state: Arc<ApiState>) -> Edge {
+    let routes = routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(edge)
-        .with_state(state)
+        .with_state(Arc::clone(&state));
+    Edge { routes, state }
 }
 
 async fn unknown_path(request: Request) -> Response {
@@ -74,41 +71,18 @@ fn vital(path: &str) -> bool {
         || path.starts_with("/v2/health/")
 }
 
-#[derive(Clone)]
-struct EdgeLayer(Arc<ApiState>);
-
-impl<S> Layer<S> for EdgeLayer {
-    type Service = Edge<S>;
-    fn layer(&self, inner: S) -> Edge<S> {
-        Edge {
-            inner,
-            state: Arc::clone(&self.0),
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Edge<S> {
-    inner: S,
+/// Routes behind the edge. Cheap to clone: one for each connection.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    routes: axum::Router,
     state: Arc<ApiState>,
 }
 
-impl<S> Service<Request> for Edge<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+impl Edge {
+    /// Answers one request. Dropping the future abandons it safely.
+    pub async fn answer(self, mut request: Request<Body>) -> Response {
         let started = Instant::now();
-        let state = Arc::clone(&self.state);
+        let Self { mut routes, state } = self;
         let id = state
             .request_ids
             .take_or_make(request.headers().get(&REQUEST_ID));
@@ -116,30 +90,25 @@ where
         let dialect = dialect(request.uri().path());
         let place = Place::take(&state);
         if place.is_none() && !vital(request.uri().path()) {
-            return Box::pin(async move {
-                let busy = Failure::kind(
-                    ErrorKind::Unavailable,
-                    "the server is answering as many requests as it may: retry later",
-                );
-                Ok(finish(&state, dialect, started, id, busy.respond(dialect)))
-            });
+            let busy = Failure::kind(
+                ErrorKind::Unavailable,
+                "the server is answering as many requests as it may: retry later",
+            );
+            return finish(&state, dialect, started, id, busy.respond(dialect));
         }
         request.headers_mut().insert(&REQUEST_ID, id.clone());
-        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        Box::pin(async move {
-            let _place = place;
-            let mut response = match answer.await {
-                Ok(Ok(response)) => response,
-                Err(_panic) => {
-                    tracing::error!(request_id = ?id, "a handler panicked");
-                    Failure::kind(ErrorKind::Internal, "internal error").respond(dialect)
-                }
-            };
-            if gzip {
-                response = compress::gzip(response).await;
+        let answer = AssertUnwindSafe(routes.call(request)).catch_unwind();
+        let mut response = match answer.await {
+            Ok(Ok(response)) => response,
+            Err(_panic) => {
+                tracing::error!(request_id = ?id, "a handler panicked");
+                Failure::kind(ErrorKind::Internal, "internal error").respond(dialect)
             }
-            Ok(finish(&state, dialect, started, id, response))
-        })
+        };
+        if gzip {
+            response = compress::gzip(response).await;
+        }
+        finish(&state, dialect, started, id, response)
     }
 }
 

@@ -1,19 +1,17 @@
 //! The listener: accepts, serves HTTP/1.1 and cleartext HTTP/2, and drains.
 
-use crate::edge::config::EdgeConfig;
-use axum::Router;
+use crate::edge::{config::EdgeConfig, layer::Edge};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service as _;
 
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +20,12 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Serves `router` on `listener` until `shutdown` completes; then stops
+/// Serves `edge` on `listener` until `shutdown` completes; then stops
 /// accepting, lets requests in flight finish within the drain limit, and cuts
 /// what is left.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    edge: Edge,
     config: &EdgeConfig,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
@@ -41,7 +39,7 @@ pub async fn serve(
                 return;
             };
             let stream = accept(&listener).await;
-            let connection = connection(Arc::clone(&builder), stream, router.clone(), stop.clone());
+            let connection = connection(Arc::clone(&builder), stream, edge.clone(), stop.clone());
             tasks.spawn(async move {
                 connection.await;
                 drop(place);
@@ -73,9 +71,9 @@ fn builder(config: &EdgeConfig) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(config.head_timeout)
-        // Hyper refuses buffers under 8 KiB.
-        .max_buf_size(config.max_head_bytes.max(8 << 10))
-        .max_headers(config.max_headers);
+        // Hyper refuses buffers under 8 KiB. It takes at most 100 headers; a
+        // number set by hand would cost an allocation per request.
+        .max_buf_size(config.max_head_bytes.max(8 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -110,13 +108,14 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 async fn connection(
     builder: Arc<Builder<TokioExecutor>>,
     stream: TcpStream,
-    router: Router,
+    edge: Edge,
     stop: CancellationToken,
 ) {
     // Answers are small and complete: waiting for more to send only delays them.
     let _set = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-        router.clone().call(request.map(axum::body::Body::new))
+        let answer = edge.clone().answer(request.map(axum::body::Body::new));
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -9,6 +9,8 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 mod metadata;
 
+pub(crate) use metadata::reply;
+
 use crate::{
     edge::{
         body,
@@ -115,7 +117,7 @@ async fn run(
         .transpose()?;
     let described = target.described_by(version)?;
     let body = body::read(headers, body, &state.config).await?;
-    let mut request = decode(headers, &body, described)?;
+    let mut request = body::work_on(body.len(), || decode(headers, &body, described))?;
     let inputs = std::mem::take(&mut request.inputs);
     let answer = predict(state, target, headers, inputs, version).await?;
     let face = target.face_of(&answer)?;

@@ -3,16 +3,13 @@
 
 use crate::{
     edge::error::Failure,
-    inference::{elements, oip::binary},
+    inference::{elements, oip::binary, table::Members},
 };
 use domain::{
     signature::Signature,
     tensor::{DataType, Tensor, volume},
 };
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -90,34 +87,6 @@ struct OutputParameters {
     #[serde(default)]
     shared_memory_region: Option<serde::de::IgnoredAny>,
 }
-
-/// A JSON object's members in order, values as they stand.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut members = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(V)
-    }
-}
-
-/// Text that is borrowed where it holds no escapes.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads a request whose JSON part is `body[..json_len]`, or all of it.
 /// `signature` is what the endpoint takes; inputs get its names where they match.

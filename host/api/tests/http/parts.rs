@@ -192,7 +192,7 @@ impl Transform for Doubling {
         let Buffer::F32(values) = &batch.blocks[0].values else {
             return Err(PluginError::Contract("floats expected".to_owned()));
         };
-        if values.iter().any(|&x| x == 13.0) {
+        if values.contains(&13.0) {
             return Err(PluginError::Failure {
                 kind: ErrorKind::Invalid,
                 code: "unlucky".to_owned(),

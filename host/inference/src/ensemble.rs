@@ -36,7 +36,7 @@ pub(crate) enum Head {
 #[derive(Debug)]
 pub(crate) enum Scorer {
     /// Trees.
-    Forest(Forest),
+    Forest(Box<Forest>),
     /// A weight per feature and output (`gblinear`).
     Linear(Linear),
 }

@@ -19,5 +19,5 @@ mod safetensors;
 mod threads;
 mod xgboost;
 
-pub use loader::Engine;
+pub use loader::{Engine, MAX_FILE_BYTES};
 pub use threads::threads_are_pinned;

@@ -111,7 +111,7 @@ fn build(file: &File<'_>) -> Result<Ensemble, String> {
     let forest = forest.compile().map_err(|error| error.to_string())?;
     Ok(Ensemble::new(
         Format::Lightgbm,
-        Scorer::Forest(forest),
+        Scorer::Forest(Box::new(forest)),
         head,
         fields,
     ))

@@ -104,7 +104,7 @@ fn build(file: File, format: Format) -> Result<Ensemble, String> {
     let scorer = if booster.name == "gblinear" {
         Scorer::Linear(linear(&booster, features, &base)?)
     } else {
-        Scorer::Forest(forest(&booster, features, targets, base)?)
+        Scorer::Forest(Box::new(forest(&booster, features, targets, base)?))
     };
     Ok(Ensemble::new(
         format,

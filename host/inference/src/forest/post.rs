@@ -72,3 +72,63 @@ fn probit(p: f64) -> f64 {
     let root = (v * v - log / 0.147).sqrt() - v;
     std::f64::consts::SQRT_2 * x.signum() * root.sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(post: Post, scores: &[f64]) -> Vec<f64> {
+        let mut scores = scores.to_vec();
+        post.apply(&mut scores);
+        scores
+    }
+
+    fn near(post: Post, scores: &[f64], expected: &[f64], within: f64) {
+        for (given, expected) in applied(post, scores).iter().zip(expected) {
+            assert!(
+                (given - expected).abs() <= within,
+                "{post:?}: {given} {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn formulas_give_known_values() {
+        near(Post::None, &[-3.0], &[-3.0], 0.0);
+        near(
+            Post::Logistic(1.0),
+            &[0.0, 2.0],
+            &[0.5, 0.880_797_077_977_882_4],
+            1e-15,
+        );
+        near(
+            Post::Logistic(2.0),
+            &[1.0],
+            &[0.880_797_077_977_882_4],
+            1e-15,
+        );
+        near(
+            Post::Softmax,
+            &[1.0, 2.0],
+            &[0.268_941_421_369_995_1, 0.731_058_578_630_004_9],
+            1e-15,
+        );
+        near(Post::SoftmaxZero, &[1.0, 0.0, 1.0], &[0.5, 0.0, 0.5], 1e-15);
+        near(Post::Exp, &[1.0], &[std::f64::consts::E], 1e-15);
+        near(Post::Softplus, &[0.0], &[std::f64::consts::LN_2], 1e-15);
+        near(Post::SignedSquare, &[-3.0, 2.0], &[-9.0, 4.0], 0.0);
+        // An approximation, as in ONNX Runtime; the exact quantile is 1.959964.
+        near(
+            Post::Probit,
+            &[0.5, 0.975, 0.025],
+            &[0.0, 1.959_964, -1.959_964],
+            5e-3,
+        );
+    }
+
+    #[test]
+    fn large_scores_stay_finite_under_softmax() {
+        near(Post::Softmax, &[1e300, -1e300, 0.0], &[1.0, 0.0, 0.0], 0.0);
+        assert_eq!(applied(Post::SoftmaxZero, &[0.0, 0.0]), [0.0, 0.0]);
+    }
+}

@@ -25,7 +25,7 @@ fn naive(builder: &ForestBuilder, row: &[f64]) -> Vec<f64> {
                         Test::GreaterEqual(t) => x >= *t,
                         Test::Equal(t) => x == *t,
                         Test::NotEqual(t) => x != *t,
-                        Test::Member(values) => values.iter().any(|v| *v == x),
+                        Test::Member(values) => values.contains(&x),
                         Test::Category {
                             bits,
                             truncate_negative,

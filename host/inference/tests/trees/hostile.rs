@@ -336,7 +336,7 @@ fn damaged_files_load_or_are_refused_and_never_bring_the_loader_down() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for path in names {
         let original = std::fs::read(&path).unwrap();
-        for _ in 0..150 {
+        for _ in 0..60 {
             let mut bytes = original.clone();
             for _ in 0..=dice.below(3) {
                 if !bytes.is_empty() {
@@ -360,7 +360,7 @@ fn damaged_files_load_or_are_refused_and_never_bring_the_loader_down() {
     }
     println!("{loaded} loaded, {refused} refused");
     assert!(
-        loaded > 100 && refused > 1000,
+        loaded > 100 && refused > 500,
         "{loaded} loaded, {refused} refused"
     );
 }

@@ -25,7 +25,10 @@ use clap::Parser;
 use load::{Target, once};
 use process::Process;
 use rounds::Server;
-use std::{process::Command, time::Duration};
+use std::{
+    process::{Command, ExitCode},
+    time::Duration,
+};
 use subject::{Mode, Reference, Subject};
 
 #[derive(Debug, Parser)]
@@ -44,12 +47,21 @@ struct Cli {
     dry_run: bool,
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
     let reference = Reference::read()?;
     let folder = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let measured = measure(&cli, &reference, &folder);
+    let measured = measure(cli, &reference, &folder);
     std::fs::remove_dir_all(&folder).ok();
     let report = measured?;
     println!("{report}");

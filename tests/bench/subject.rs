@@ -58,6 +58,8 @@ pub(crate) struct Subject {
     admin: Client,
     token: String,
     artifact: String,
+    /// Name of the model's input.
+    input: String,
 }
 
 /// How the forest is served.
@@ -99,7 +101,10 @@ impl Subject {
         admin.post("/models", &json!({"name": MODEL}))?;
         let artifact = admin.upload(&reference.model)?;
         let made = admin.post("/tokens", &json!({"name": "bench", "role": "client"}))?;
+        let body = json!({"artifact": artifact});
+        let version = admin.post(&format!("/models/{MODEL}/versions"), &body)?;
         Ok(Self {
+            input: text(&version, "/signature/inputs/0/name")?,
             token: text(&made, "/secret")?,
             gateway,
             admin,
@@ -149,15 +154,15 @@ impl Subject {
     fn transform(&self, mode: Mode) -> Result<String> {
         let component = self.admin.upload(&places::guest("tabular"))?;
         // Means of 0 and deviations of 1: all of the work, and the same numbers.
+        let steps = json!([{"impute": 0.0}, {"standard": {"mean": 0.0, "std": 1.0}}]);
         let columns: Vec<Value> = (0..WIDTH)
-            .map(|i| json!({"name": format!("f{i}"), "impute": 0.0, "log1p": false, "mean": 0.0, "std": 1.0}))
+            .map(|i| json!({"name": format!("f{i}"), "steps": steps}))
             .collect();
-        let body = json!({"component": component, "settings": {"columns": columns},
-            "limits": {"isolation": mode.name()}});
-        text(
-            &self.admin.post("/plugins/tabular/revisions", &body)?,
-            "/digest",
-        )
+        let settings = json!({"output": self.input, "columns": columns});
+        let limits = json!({"isolation": mode.name()});
+        let body = json!({"component": component, "settings": settings, "limits": limits});
+        let revision = self.admin.post("/plugins/tabular/revisions", &body)?;
+        text(&revision, "/digest")
     }
 
     /// One row, as the tensors that the endpoint's metadata asks for: one row in

@@ -126,8 +126,7 @@ impl Story<'_> {
         })?;
         let digest = text(&revision, "/digest")?;
         self.show.line(&format!(
-            "transform {PLUGIN} admitted: {} settings for {} columns, revision {}",
-            PLUGIN,
+            "transform {PLUGIN} admitted with settings for {} columns, revision {}",
             example.columns.len(),
             short(&digest)
         ));

@@ -5,6 +5,7 @@ mod arithmetic;
 mod broadcast;
 mod cast;
 mod conv;
+mod einsum;
 mod elementwise;
 mod gather;
 pub(crate) mod linear;
@@ -17,7 +18,9 @@ mod ml_tree;
 mod ml_tree_v5;
 mod norm;
 mod pool;
+mod recurrent;
 mod reduce;
+mod resize;
 mod shape;
 mod slice;
 mod window;
@@ -46,6 +49,9 @@ pub(crate) fn find(domain: &str, op: &str) -> Option<Build> {
             norm::find,
             conv::find,
             pool::find,
+            einsum::find,
+            resize::find,
+            recurrent::find,
             slice::find,
         ],
         "ai.onnx.ml" => &[

@@ -108,6 +108,13 @@ impl Declared {
     }
 }
 
+fn is_integer(datatype: DataType) -> bool {
+    !matches!(
+        datatype,
+        DataType::Fp16 | DataType::Bf16 | DataType::Fp32 | DataType::Fp64 | DataType::Bytes
+    )
+}
+
 fn declared_shape(dims: &[Dim]) -> Vec<i64> {
     let size = |dim: &Dim| match dim {
         Dim::Fixed(size) => i64::try_from(*size).unwrap_or(-1),
@@ -166,20 +173,22 @@ pub(crate) fn signature(
     outputs: &[Declared],
 ) -> Result<Signature, Refusal> {
     let mut specs = Vec::with_capacity(inputs.len());
-    let mut free = false;
+    let (mut free, mut guess) = (false, false);
     for input in inputs {
         let Some(dims) = input.dims() else {
             let what = format!("input {:?} without a shape", input.name);
             return Err(Refusal::unsupported(what));
         };
         free |= dims.iter().skip(1).any(|dim| !matches!(dim, Dim::Fixed(_)));
+        // Integers may be shapes or indices, for which zeros mean little.
+        guess |= is_integer(input.datatype());
         specs.push(input.spec(input.datatype(), declared_shape(&dims)));
     }
     let one = match trial(plan, inputs, 1) {
         Ok(made) => Some(made),
         // Zeros may be outside a model's domain, and guessed sizes may not fit.
         Err(Fault::Value(_)) => None,
-        Err(Fault::Shape(_)) if free => None,
+        Err(Fault::Shape(_) | Fault::Limit(_)) if free || guess => None,
         Err(fault) => {
             return Err(match Refusal::from(fault) {
                 Refusal::Malformed(what) => {

@@ -138,7 +138,12 @@ fn label(node: &Node<'_>) -> Result<Built, Refusal> {
     };
     let to = super::shape::join(&[&to.reshaped(Shape::new(&[to.len()])?)?, &default], 0)?;
     let mut places = HashMap::new();
+    // NaN is a key like others since version 4, and matches nothing before.
+    let nan = (node.version < 4).then(|| float_key(f64::NAN));
     for (at, key) in keys(&from)?.into_iter().enumerate() {
+        if Some(&key) == nan.as_ref() {
+            continue;
+        }
         places.entry(key).or_insert(at as i64);
     }
     mapped(places, to)

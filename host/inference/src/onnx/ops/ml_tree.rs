@@ -256,7 +256,7 @@ struct Binary {
 
 impl Binary {
     fn is_second(self, score: f64) -> bool {
-        score > if self.all_positive { 0.5 } else { 0.0 }
+        (score as f32) > if self.all_positive { 0.5 } else { 0.0 }
     }
 
     fn columns(self, score: f64, post: Post) -> [f64; 2] {
@@ -266,12 +266,12 @@ impl Binary {
                 post.apply(&mut one);
                 [1.0 - one[0], one[0]]
             }
-            _ if self.all_positive => [1.0 - score, score],
             Post::Logistic(_) => {
                 let mut both = [-score, score];
                 post.apply(&mut both);
                 both
             }
+            _ if self.all_positive => [1.0 - score, score],
             _ => [-score, score],
         }
     }

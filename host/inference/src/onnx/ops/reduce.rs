@@ -126,7 +126,8 @@ macro_rules! int_reduce {
     };
 }
 
-fn reduce_with(op: &str, a: &Array, axes: &[usize], keep: bool) -> Result<Array, Fault> {
+/// One reduction over resolved axes.
+pub(crate) fn reduce_with(op: &str, a: &Array, axes: &[usize], keep: bool) -> Result<Array, Fault> {
     let (moved, group, shape) = arrange(a, axes, keep)?;
     match moved.data() {
         TensorData::Fp32(v) => Array::of(

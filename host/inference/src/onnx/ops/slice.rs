@@ -219,6 +219,9 @@ fn range(_: &Node<'_>) -> Result<Built, Refusal> {
                 _ => Err(Fault::shape("one number is needed")),
             }
         };
+        if number(delta)? == 0.0 {
+            return Err(Fault::value("a step of zero"));
+        }
         let count = ((number(limit)? - number(start)?) / number(delta)?).ceil();
         if count.is_nan() || count > MAX_ELEMENTS as f64 {
             return Err(Fault::Limit("a range of too many elements".to_owned()));

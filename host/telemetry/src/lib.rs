@@ -31,8 +31,10 @@ pub enum LogError {
 /// Starts logging for the process. `filter` is a level or `target=level` pairs.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let levels = EnvFilter::try_new(filter).map_err(|_| LogError::Filter(filter.to_owned()))?;
+    // Colours are for eyes only: a file or a pipe gets plain text.
     let lines = fmt::fmt()
         .with_env_filter(levels)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => lines.try_init(),

@@ -50,6 +50,24 @@ pub fn build_guests(root: &Path) -> Result<PathBuf> {
     Ok(out)
 }
 
+/// Runs the native tests of the guests' side: the SDK and the plugins' logic.
+pub fn test_guests(root: &Path) -> Result<()> {
+    for folder in ["sdk/rust", "plugins"] {
+        let folder = root.join(folder);
+        let cache = cache(&folder)?;
+        say(&format!("guests: testing {}", folder.display()));
+        let status = Command::new(cargo())
+            .args(["test", "--locked", "--workspace"])
+            .current_dir(&folder)
+            .env("CARGO_TARGET_DIR", &cache)
+            .env("CARGO_BUILD_BUILD_DIR", &cache)
+            .status()
+            .context("cannot start cargo")?;
+        ensure!(status.success(), "the tests of {} failed", folder.display());
+    }
+    Ok(())
+}
+
 /// Hostile uploads that are no components, for the admission tests.
 fn plain_files(root: &Path, out: &Path) -> Result<()> {
     let text = root.join("tests/guests/not-a-component.wat");

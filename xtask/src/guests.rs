@@ -46,7 +46,6 @@ pub fn build_guests(root: &Path) -> Result<PathBuf> {
             ));
         }
     }
-    plain_files(root, &out)?;
     Ok(out)
 }
 
@@ -65,14 +64,6 @@ pub fn test_guests(root: &Path) -> Result<()> {
             .context("cannot start cargo")?;
         ensure!(status.success(), "the tests of {} failed", folder.display());
     }
-    Ok(())
-}
-
-/// Hostile uploads that are no components, for the admission tests.
-fn plain_files(root: &Path, out: &Path) -> Result<()> {
-    let text = root.join("tests/guests/not-a-component.wat");
-    fs::copy(&text, out.join("not-a-component.wat"))
-        .with_context(|| format!("cannot copy {}", text.display()))?;
     Ok(())
 }
 

@@ -1,2 +1,0 @@
-;; Text where a binary component is expected: must be refused, never parsed.
-(component)

@@ -190,9 +190,10 @@ fn ubjson_counts_cannot_ask_for_more_than_the_file_holds() {
 fn lightgbm_models_that_break_a_rule_are_refused_with_the_place() {
     let text = std::fs::read_to_string(fixture("trees/lgb_categories.txt")).unwrap();
     let changed = |key: &str, value: &str| {
-        let start = text.find(&format!("\n{key}=")).unwrap() + key.len() + 2;
-        let end = start + text[start..].find('\n').unwrap();
-        malformed(format!("{}{value}{}", &text[..start], &text[end..]).as_bytes())
+        let mark = format!("\n{key}=");
+        let (before, after) = text.split_once(&mark).unwrap();
+        let (_, after) = after.split_once('\n').unwrap();
+        malformed(format!("{before}{mark}{value}\n{after}").as_bytes())
     };
     assert!(changed("num_leaves", "0").contains("no leaves"));
     assert!(changed("num_leaves", "99999999999999999999").contains("num_leaves is"));

@@ -54,6 +54,9 @@ pub const KINDS: [ErrorKind; 9] = [
     ErrorKind::Internal,
 ];
 
+/// Longest message that is sent, in bytes.
+pub const LONGEST_MESSAGE: usize = 4096;
+
 /// A failure on its way to the caller.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -71,15 +74,21 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of this sort.
+    /// A failure of this sort. Messages may quote the request, so they are cut
+    /// at [`LONGEST_MESSAGE`] bytes.
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.len() > LONGEST_MESSAGE {
+            message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+            message.push('…');
+        }
         let busy = matches!(
             fault,
             Fault::Kind(ErrorKind::Exhausted | ErrorKind::Unavailable)
         );
         Self {
             fault,
-            message: message.into(),
+            message,
             retry_after_s: busy.then_some(1),
             code: None,
             extra: None,

@@ -7,6 +7,7 @@ use crate::{
         compress,
         error::{Dialect, Failure},
     },
+    inference::oip,
     state::ApiState,
 };
 use axum::{body::Body, extract::Request, response::Response};
@@ -80,7 +81,7 @@ pub struct Edge {
 
 impl Edge {
     /// Answers one request. Dropping the future abandons it safely.
-    pub async fn answer(self, mut request: Request<Body>) -> Response {
+    pub async fn answer(self, request: Request<Body>) -> Response {
         let started = Instant::now();
         let Self { mut routes, state } = self;
         let id = state
@@ -96,10 +97,15 @@ impl Edge {
             );
             return finish(&state, dialect, started, id, busy.respond(dialect));
         }
-        request.headers_mut().insert(&REQUEST_ID, id.clone());
-        let answer = AssertUnwindSafe(routes.call(request)).catch_unwind();
-        let mut response = match answer.await {
-            Ok(Ok(response)) => response,
+        let answer = async {
+            if oip::is_infer(&request) {
+                return oip::infer_directly(&state, request).await;
+            }
+            let Ok(response) = routes.call(request).await;
+            response
+        };
+        let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
+            Ok(response) => response,
             Err(_panic) => {
                 tracing::error!(request_id = ?id, "a handler panicked");
                 Failure::kind(ErrorKind::Internal, "internal error").respond(dialect)

@@ -24,7 +24,7 @@ use crate::{
 };
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{Path, Request, State},
     response::Response,
     routing::{get, post},
@@ -33,7 +33,7 @@ use domain::{
     name::VersionNumber,
     tensor::{DataType, Tensor, TensorData, volume},
 };
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use serving::{Inputs, LiveVariant};
 use std::{sync::Arc, time::Instant};
 
@@ -70,12 +70,33 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         )
 }
 
+/// Whether this is a plain inference request, which [`infer_directly`] answers.
+pub(crate) fn is_infer(request: &Request) -> bool {
+    request.method() == Method::POST && model_in(request.uri().path()).is_some()
+}
+
+/// The model's name in the path of an inference request without version. A name
+/// with escapes is left to the router.
+fn model_in(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/v2/models/")?.strip_suffix("/infer")?;
+    (!name.contains(['/', '%'])).then_some(name)
+}
+
+/// Answers what [`is_infer`] accepts without going through the router, whose
+/// boxes and extensions would be a tenth of the request's cost.
+pub(crate) async fn infer_directly(state: &ApiState, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let model = model_in(parts.uri.path()).unwrap_or_default();
+    answer(state, model, None, &parts.headers, body).await
+}
+
 async fn infer(
     State(state): State<Arc<ApiState>>,
     Path(model): Path<String>,
     request: Request,
 ) -> Response {
-    answer(&state, &model, None, request).await
+    let (parts, body) = request.into_parts();
+    answer(&state, &model, None, &parts.headers, body).await
 }
 
 async fn infer_version(
@@ -83,21 +104,22 @@ async fn infer_version(
     Path((model, version)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    answer(&state, &model, Some(&version), request).await
+    let (parts, body) = request.into_parts();
+    answer(&state, &model, Some(&version), &parts.headers, body).await
 }
 
 async fn answer(
     state: &ApiState,
     model: &str,
     version: Option<&str>,
-    request: Request,
+    headers: &HeaderMap,
+    body: Body,
 ) -> Response {
     let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    let target = Target::find(state, model, &parts.headers);
+    let target = Target::find(state, model, headers);
     let (target, outcome) = match target {
         Ok(target) => {
-            let outcome = run(state, &target, version, &parts.headers, body).await;
+            let outcome = run(state, &target, version, headers, body).await;
             (Some(target), outcome)
         }
         Err(failure) => (None, Err(failure)),
@@ -110,7 +132,7 @@ async fn run(
     target: &Target,
     version: Option<&str>,
     headers: &HeaderMap,
-    body: axum::body::Body,
+    body: Body,
 ) -> Result<Response, Failure> {
     let version = version
         .map(|text| target::version(&target.live, text))

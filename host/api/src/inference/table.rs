@@ -123,13 +123,21 @@ pub(crate) fn records(what: &str, json: &str, signature: &Signature) -> Result<I
     let mut names: Vec<Cow<'_, str>> = Vec::new();
     let mut places = std::collections::HashMap::new();
     let mut table: Vec<Vec<Option<&str>>> = Vec::new();
+    // A key costs a cell in every row, also in those that lack it.
+    let most = MAX_CELLS / rows.len().max(1);
     for (at, Members(row)) in rows.iter().enumerate() {
         for (name, value) in row {
             let place = *places.entry(name.clone()).or_insert_with(|| {
                 names.push(name.clone());
-                table.push(Vec::with_capacity(rows.len()));
+                table.push(Vec::new());
                 table.len() - 1
             });
+            if names.len() > most {
+                return Err(Failure::invalid(format!(
+                    "{what}: {} rows with more than {most} different keys are too many cells",
+                    rows.len()
+                )));
+            }
             let Some(cells) = table.get_mut(place) else {
                 continue;
             };
@@ -140,12 +148,6 @@ pub(crate) fn records(what: &str, json: &str, signature: &Signature) -> Result<I
             }
             cells.resize(at, None);
             cells.push(Some(value.get()));
-        }
-        // Every name costs a cell in every row: bound the square.
-        if names.len() > MAX_COLUMNS {
-            return Err(Failure::invalid(format!(
-                "{what}: there are more than {MAX_COLUMNS} columns"
-            )));
         }
     }
     for cells in &mut table {
@@ -170,8 +172,8 @@ pub(crate) fn records(what: &str, json: &str, signature: &Signature) -> Result<I
     Ok(Inputs::Tensors(tensors.collect::<Result<_, _>>()?))
 }
 
-/// Most distinct keys in a list of records.
-const MAX_COLUMNS: usize = 4096;
+/// Most cells of a table made from records.
+const MAX_CELLS: usize = 4_000_000;
 
 /// An object of columns: lists of cells, or tensors where lists are nested.
 pub(crate) fn columns(what: &str, json: &str, signature: &Signature) -> Result<Inputs, Failure> {
@@ -215,7 +217,13 @@ fn named_tensor(
             known.join(", ")
         )));
     };
-    tensor(what, Arc::clone(&spec.name), spec.datatype, &spec.shape, json)
+    tensor(
+        what,
+        Arc::clone(&spec.name),
+        spec.datatype,
+        &spec.shape,
+        json,
+    )
 }
 
 /// A list of rows without names. `None` if the model has no single input that
@@ -399,5 +407,13 @@ mod tests {
         };
         assert!(b[0] == 1.0 && b[1].is_nan());
         assert!(records("instances", r#"[{"a":1,"a":2}]"#, &signature).is_err());
+        // Short as text, 400 million cells as a table.
+        let keys: Vec<String> = (0..4000).map(|key| format!("\"{key}\":0")).collect();
+        let sparse = format!("[{}{{{}}}]", "{},".repeat(100_000), keys.join(","));
+        let error = records("instances", &sparse, &signature).unwrap_err();
+        assert_eq!(
+            error.message,
+            "instances: 100001 rows with more than 39 different keys are too many cells"
+        );
     }
 }

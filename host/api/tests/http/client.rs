@@ -42,5 +42,8 @@ pub(crate) async fn get(fixture: &Fixture, path: &str, headers: &[(&str, &str)])
 async fn json(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let bytes = response.bytes().await.unwrap();
-    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
 }

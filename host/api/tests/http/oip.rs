@@ -12,7 +12,13 @@ fn row() -> Value {
 }
 
 async fn infer(fixture: &Fixture, model: &str, body: &Value) -> (u16, Value) {
-    post(fixture, &format!("/v2/models/{model}/infer"), &[], body.to_string()).await
+    post(
+        fixture,
+        &format!("/v2/models/{model}/infer"),
+        &[],
+        body.to_string(),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -53,9 +59,8 @@ async fn an_answer_names_its_model_and_who_gave_it() {
 async fn a_transform_is_named_by_its_digest() {
     let fixture = server().await;
     let digest = domain::digest::Digest::of(b"doubling").to_string();
-    let input = |name: &str, x: f64| {
-        json!({"name": name, "shape": [1], "datatype": "FP32", "data": [x]})
-    };
+    let input =
+        |name: &str, x: f64| json!({"name": name, "shape": [1], "datatype": "FP32", "data": [x]});
     let by_field = json!({"inputs": [input("b", 2.0), input("a", 1.0)]});
     let table = json!({"inputs": [
         {"name": "fields", "shape": [1, 2], "datatype": "FP32", "data": [1.0, 2.0]}
@@ -88,7 +93,10 @@ async fn the_version_in_the_path_answers() {
     }
     for (version, error) in [
         ("3", r#"endpoint "two" does not serve version 3"#),
-        ("x", r#"endpoint "two" does not serve version "x": versions are whole numbers"#),
+        (
+            "x",
+            r#"endpoint "two" does not serve version "x": versions are whole numbers"#,
+        ),
     ] {
         let answer = infer(&fixture, &at(version), &row()).await;
         assert_eq!(answer, (404, json!({"error": error})));
@@ -103,8 +111,13 @@ async fn a_sticky_header_keeps_a_caller_on_one_variant() {
         let user = format!("user-{user}");
         let ask = || async {
             let headers = [("x-user", user.as_str())];
-            let (_, answer) =
-                post(&fixture, "/v2/models/two/infer", &headers, row().to_string()).await;
+            let (_, answer) = post(
+                &fixture,
+                "/v2/models/two/infer",
+                &headers,
+                row().to_string(),
+            )
+            .await;
             answer["model_version"].to_string()
         };
         let first = ask().await;
@@ -126,7 +139,7 @@ async fn outputs_can_be_chosen() {
     let (_, one) = infer(&fixture, "clf", &body).await;
     assert_eq!(
         one["outputs"],
-        json!([{"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "data": [0.0, 1.0]}])
+        json!([{"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "data": [1.0, 0.0]}])
     );
     body["outputs"] = json!([{"name": "no"}]);
     let error = r#"output "no" is not known: the model gives label, probabilities"#;
@@ -157,7 +170,10 @@ async fn what_json_cannot_say_is_null_and_comes_whole_in_binary() {
 async fn a_body_may_be_nothing_but_one_tensor() {
     let fixture = server().await;
     let bare = [("inference-header-content-length", "0")];
-    let floats: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let floats: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0]
+        .iter()
+        .flat_map(|x| x.to_le_bytes())
+        .collect();
     let (_, answer) = post(&fixture, "/v2/models/m/infer", &bare, floats.clone()).await;
     assert_eq!(
         answer["outputs"],
@@ -187,8 +203,14 @@ async fn every_mistake_in_a_request_is_named() {
         json!({"inputs": [input]}).to_string()
     };
     let cases = [
-        ("".to_owned(), "not an inference request: EOF while parsing a value at line 1 column 0"),
-        ("{}".to_owned(), "not an inference request: missing field `inputs` at line 1 column 2"),
+        (
+            "".to_owned(),
+            "not an inference request: EOF while parsing a value at line 1 column 0",
+        ),
+        (
+            "{}".to_owned(),
+            "not an inference request: missing field `inputs` at line 1 column 2",
+        ),
         (
             r#"{"inputs":[],"inputs":[]}"#.to_owned(),
             "not an inference request: duplicate field `inputs` at line 1 column 21",
@@ -202,25 +224,58 @@ async fn every_mistake_in_a_request_is_named() {
             r#"{"parameters":{"a":[1]},"inputs":[]}"#.to_owned(),
             r#"parameter "a" must be a string, a number or a boolean"#,
         ),
-        (input(json!({"datatype": "FP33"})),
-            r#"input "IN": datatype "FP33" is not known: use BOOL, UINT8-64, INT8-64, FP16, BF16, FP32, FP64 or BYTES"#),
-        (input(json!({"datatype": "FP64"})), r#"input "IN" has datatype FP64, expected FP32"#),
-        (input(json!({"name": "x"})),
-            r#"input "IN" is missing: the model takes IN FP32 [-1, 2]"#),
-        (input(json!({"shape": [2, 2]})), r#"input "IN": its shape is [2, 2], its data is [2]"#),
-        (input(json!({"data": [[1], [2]]})), r#"input "IN": its shape is [1, 2], its data is [2, 1]"#),
-        (input(json!({"shape": [2]})),
-            r#"input "IN" has shape [2], expected [-1, 2] (-1 is any size)"#),
-        (input(json!({"shape": [u64::MAX, 2]})), r#"input "IN": its shape is too large"#),
-        (input(json!({"data": [1, "x"]})), r#"input "IN": element 1: "x" is not a value of FP32"#),
-        (input(json!({"data": [1, 1e39]})), r#"input "IN": element 1: 1e+39 is not a value of FP32"#),
-        (input(json!({"data": null})), r#"input "IN": it has neither data nor binary_data_size"#),
-        (input(json!({"parameters": {"binary_data_size": 8}})),
-            r#"input "IN": it has both data and binary_data_size"#),
-        (input(json!({"data": null, "parameters": {"binary_data_size": 8}})),
-            r#"input "IN": binary_data_size is 8, 0 bytes are left in the body"#),
-        (input(json!({"data": null, "parameters": {"shared_memory_region": "r"}})),
-            r#"input "IN": shared memory is not supported"#),
+        (
+            input(json!({"datatype": "FP33"})),
+            r#"input "IN": datatype "FP33" is not known: use BOOL, UINT8-64, INT8-64, FP16, BF16, FP32, FP64 or BYTES"#,
+        ),
+        (
+            input(json!({"datatype": "FP64"})),
+            r#"input "IN" has datatype FP64, expected FP32"#,
+        ),
+        (
+            input(json!({"name": "x"})),
+            r#"input "IN" is missing: the model takes IN FP32 [-1, 2]"#,
+        ),
+        (
+            input(json!({"shape": [2, 2]})),
+            r#"input "IN": its shape is [2, 2], its data is [2]"#,
+        ),
+        (
+            input(json!({"data": [[1], [2]]})),
+            r#"input "IN": its shape is [1, 2], its data is [2, 1]"#,
+        ),
+        (
+            input(json!({"shape": [2]})),
+            r#"input "IN" has shape [2], expected [-1, 2] (-1 is any size)"#,
+        ),
+        (
+            input(json!({"shape": [u64::MAX, 2]})),
+            r#"input "IN": its shape is too large"#,
+        ),
+        (
+            input(json!({"data": [1, "x"]})),
+            r#"input "IN": element 1: "x" is not a value of FP32"#,
+        ),
+        (
+            input(json!({"data": [1, 1e39]})),
+            r#"input "IN": element 1: 1e+39 is not a value of FP32"#,
+        ),
+        (
+            input(json!({"data": null})),
+            r#"input "IN": it has neither data nor binary_data_size"#,
+        ),
+        (
+            input(json!({"parameters": {"binary_data_size": 8}})),
+            r#"input "IN": it has both data and binary_data_size"#,
+        ),
+        (
+            input(json!({"data": null, "parameters": {"binary_data_size": 8}})),
+            r#"input "IN": binary_data_size is 8, 0 bytes are left in the body"#,
+        ),
+        (
+            input(json!({"data": null, "parameters": {"shared_memory_region": "r"}})),
+            r#"input "IN": shared memory is not supported"#,
+        ),
     ];
     for (body, error) in cases {
         let answer = post(&fixture, "/v2/models/m/infer", &[], body.clone()).await;
@@ -234,10 +289,26 @@ async fn lengths_of_binary_requests_are_checked() {
     let header = r#"{"inputs":[{"name":"IN","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}"#;
     let length = header.len().to_string();
     let cases: [(&str, usize, &str); 4] = [
-        ("x", 8, "Inference-Header-Content-Length is not a number of bytes"),
-        ("9999", 8, "Inference-Header-Content-Length is 9999, the body has 102 bytes"),
-        (&length, 7, r#"input "IN": binary_data_size is 8, 7 bytes are left in the body"#),
-        (&length, 9, "1 bytes follow the binary data that the inputs announce"),
+        (
+            "x",
+            8,
+            "Inference-Header-Content-Length is not a number of bytes",
+        ),
+        (
+            "9999",
+            8,
+            "Inference-Header-Content-Length is 9999, the body has 102 bytes",
+        ),
+        (
+            &length,
+            7,
+            r#"input "IN": binary_data_size is 8, 7 bytes are left in the body"#,
+        ),
+        (
+            &length,
+            9,
+            "1 bytes follow the binary data that the inputs announce",
+        ),
     ];
     for (length, blob, error) in cases {
         let body = [header.as_bytes(), &vec![0; blob]].concat();
@@ -262,11 +333,30 @@ async fn nesting_that_would_overflow_a_stack_is_refused() {
 }
 
 #[tokio::test]
+async fn errors_quote_no_more_than_a_page() {
+    let fixture = server().await;
+    let mut body = row();
+    body["inputs"][0]["name"] = json!("é".repeat(100_000));
+    body["inputs"][0]["shape"] = json!([7]);
+    let (status, answer) = infer(&fixture, "m", &body).await;
+    let length = answer["error"].as_str().unwrap().len();
+    assert!(
+        status == 400 && length <= 4096 + "…".len(),
+        "{status} {length}"
+    );
+    let mut body = row();
+    body["outputs"] = (0..2000).map(|i| json!({"name": i.to_string()})).collect();
+    let error = "2000 outputs are asked for, at most 1024 can be";
+    assert_eq!(
+        infer(&fixture, "m", &body).await,
+        (400, json!({"error": error}))
+    );
+}
+
+#[tokio::test]
 async fn failures_of_models_and_transforms_keep_their_kind() {
     let fixture = server().await;
-    let touch = |x: f64| {
-        json!({"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [x]}]})
-    };
+    let touch = |x: f64| json!({"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [x]}]});
     let broke = infer(&fixture, "touchy", &touch(-1.0)).await;
     assert_eq!(broke, (500, json!({"error": "the model broke"})));
     let panicked = infer(&fixture, "touchy", &touch(2000.0)).await;
@@ -283,7 +373,10 @@ async fn failures_of_models_and_transforms_keep_their_kind() {
     let error = r#"endpoint "empty" serves no version yet: promote one"#;
     assert_eq!(empty, (503, json!({"error": error})));
     let nothing = infer(&fixture, "nothing", &row()).await;
-    assert_eq!(nothing, (404, json!({"error": r#"there is no endpoint "nothing""#})));
+    assert_eq!(
+        nothing,
+        (404, json!({"error": r#"there is no endpoint "nothing""#}))
+    );
 }
 
 #[tokio::test]
@@ -304,7 +397,10 @@ async fn metadata_says_what_there_is() {
     let (_, version) = get(&fixture, "/v2/models/two/versions/2", &[]).await;
     assert_eq!(version["versions"], json!(["2"]));
     let (_, fields) = get(&fixture, "/v2/models/sum2", &[]).await;
-    assert_eq!(fields["inputs"][1], json!({"name": "b", "datatype": "FP32", "shape": [-1]}));
+    assert_eq!(
+        fields["inputs"][1],
+        json!({"name": "b", "datatype": "FP32", "shape": [-1]})
+    );
     for (path, status) in [
         ("/v2/health/live", 200),
         ("/v2/health/ready", 200),
@@ -323,7 +419,13 @@ async fn metadata_says_what_there_is() {
     let (status, refused) = post(&fixture, "/v2/repository/models/m/load", &[], "{}").await;
     assert_eq!(status, 501, "{refused}");
     let (status, wrong) = get(&fixture, "/v2/models/m/infer", &[]).await;
-    assert_eq!((status, wrong), (405, json!({"error": "/v2/models/m/infer does not take GET"})));
+    assert_eq!(
+        (status, wrong),
+        (
+            405,
+            json!({"error": "/v2/models/m/infer does not take GET"})
+        )
+    );
 }
 
 #[tokio::test]
@@ -333,12 +435,17 @@ async fn the_index_lists_what_the_caller_may_use() {
     let (_, ready) = post(&fixture, "/v2/repository/index", &[], r#"{"ready":true}"#).await;
     let names = |index: &Value| {
         let entries = index.as_array().unwrap().iter();
-        entries.map(|e| e["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        entries
+            .map(|e| e["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert!(names(&all).contains(&"empty".to_owned()));
     assert!(!names(&ready).contains(&"empty".to_owned()));
     assert!(!names(&all).contains(&"closed".to_owned()));
-    assert_eq!(names(&ready).iter().filter(|name| *name == "two").count(), 2);
+    assert_eq!(
+        names(&ready).iter().filter(|name| *name == "two").count(),
+        2
+    );
 }
 
 /// What the real client sent to a stub, sent to us: statuses agree, and so does
@@ -352,7 +459,10 @@ async fn the_recorded_client_gets_what_it_understands() {
         let exchange: Value = serde_json::from_str(line).unwrap();
         let path = exchange["path"].as_str().unwrap();
         // Not offered: loading by call, and Triton's config and statistics.
-        if ["/load", "/unload", "/config", "/stats"].iter().any(|end| path.ends_with(end)) {
+        if ["/load", "/unload", "/config", "/stats"]
+            .iter()
+            .any(|end| path.ends_with(end))
+        {
             continue;
         }
         let json = match &exchange["req_json"] {
@@ -361,7 +471,11 @@ async fn the_recorded_client_gets_what_it_understands() {
         };
         let blob = unhex(exchange["req_binary_hex"].as_str().unwrap_or_default());
         let text = exchange["req_json"]["inputs"][0]["datatype"] == "BYTES";
-        let path = if text { path.replace("/m/", "/s/") } else { path.to_owned() };
+        let path = if text {
+            path.replace("/m/", "/s/")
+        } else {
+            path.to_owned()
+        };
         let sent = exchange["req_headers"].as_object().unwrap();
         let length = json.len().to_string();
         let mut headers: Vec<(&str, &str)> = Vec::new();
@@ -383,7 +497,10 @@ async fn the_recorded_client_gets_what_it_understands() {
             continue;
         }
         infers += 1;
-        let at = response.headers().get("inference-header-content-length").cloned();
+        let at = response
+            .headers()
+            .get("inference-header-content-length")
+            .cloned();
         let body = response.bytes().await.unwrap();
         let at = at.map_or(body.len(), |at| at.to_str().unwrap().parse().unwrap());
         let answer: Value = serde_json::from_slice(&body[..at]).unwrap();

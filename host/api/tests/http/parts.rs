@@ -46,8 +46,8 @@ pub enum Behaviour {
     Echo,
     /// The sum of each row of its first input, as `sum`, FP32 `[-1]`.
     Sum,
-    /// Like an ONNX classifier: `label` INT64 `[-1]` (0 where the first column
-    /// is larger than 1, else 1), `probabilities` FP32 `[-1, 2]`.
+    /// Like an ONNX classifier: `label` INT64 `[-1]` (1 where the first column
+    /// is larger than 1, else 0), `probabilities` FP32 `[-1, 2]`.
     Classify,
     /// NaN and infinities.
     Strange,
@@ -84,7 +84,7 @@ fn specs(behaviour: Behaviour, inputs: &[TensorSpec]) -> Vec<TensorSpec> {
 }
 
 fn echo_name(input: &str) -> String {
-    if input == "IN" {
+    if matches!(input, "IN" | "S") {
         "OUT".to_owned()
     } else {
         format!("{input}_out")
@@ -131,7 +131,7 @@ impl Model for TestModel {
                 ),
             }],
             Behaviour::Classify => {
-                let label = |row: &Vec<f64>| i64::from(row[0] <= 1.0);
+                let label = |row: &Vec<f64>| i64::from(row[0] > 1.0);
                 let labels: Vec<i64> = table().iter().map(label).collect();
                 let sure = labels.iter().flat_map(|&l| [1.0 - l as f32, l as f32]);
                 vec![

@@ -110,21 +110,25 @@ impl Case {
     /// The request's JSON, inputs binary where `binary` says so, and its blob.
     fn request(&self, binary: impl Fn(usize) -> bool, binary_output: bool) -> (String, Vec<u8>) {
         let mut blob = Vec::new();
-        let inputs = self.tensors.iter().enumerate().map(|(at, (datatype, elements))| {
-            let mut input = json!({
-                "name": datatype.as_str().to_lowercase(),
-                "shape": [self.rows, self.columns],
-                "datatype": datatype.as_str(),
+        let inputs = self
+            .tensors
+            .iter()
+            .enumerate()
+            .map(|(at, (datatype, elements))| {
+                let mut input = json!({
+                    "name": datatype.as_str().to_lowercase(),
+                    "shape": [self.rows, self.columns],
+                    "datatype": datatype.as_str(),
+                });
+                if binary(at) {
+                    let bytes: Vec<u8> = elements.iter().flat_map(|e| e.bytes.clone()).collect();
+                    input["parameters"] = json!({"binary_data_size": bytes.len()});
+                    blob.extend(bytes);
+                } else {
+                    input["data"] = elements.iter().map(|e| e.json.clone()).collect();
+                }
+                input
             });
-            if binary(at) {
-                let bytes: Vec<u8> = elements.iter().flat_map(|e| e.bytes.clone()).collect();
-                input["parameters"] = json!({"binary_data_size": bytes.len()});
-                blob.extend(bytes);
-            } else {
-                input["data"] = elements.iter().map(|e| e.json.clone()).collect();
-            }
-            input
-        });
         let body = json!({
             "inputs": inputs.collect::<Vec<_>>(),
             "parameters": {"binary_data_output": binary_output},
@@ -134,8 +138,10 @@ impl Case {
 
     fn check(&self, answer: &Value, blob: Option<&[u8]>) {
         let mut at = 0;
-        for ((datatype, elements), output) in
-            self.tensors.iter().zip(answer["outputs"].as_array().unwrap())
+        for ((datatype, elements), output) in self
+            .tensors
+            .iter()
+            .zip(answer["outputs"].as_array().unwrap())
         {
             assert_eq!(output["datatype"], datatype.as_str());
             assert_eq!(output["shape"], json!([self.rows, self.columns]));
@@ -145,11 +151,12 @@ impl Case {
                 assert_eq!(&blob[at..at + size], expected, "{datatype}");
                 at += size;
             } else {
-                let same = |(is, want): (&Value, &Element)| match (is.as_f64(), want.json.as_f64()) {
+                let same = |(is, want): (&Value, &Element)| match (is.as_f64(), want.json.as_f64())
+                {
                     // -0 keeps its value, JSON numbers are compared as numbers.
-                    (Some(is), Some(want)) if datatype.as_str().contains("FP") => {
+                    (Some(is), Some(want)) if datatype.as_str().contains('F') => {
                         is.to_bits() == want.to_bits()
-                            || (*datatype == DataType::Fp32
+                            || (*datatype != DataType::Fp64
                                 && (is as f32).to_bits() == (want as f32).to_bits())
                     }
                     _ => *is == want.json,
@@ -168,9 +175,19 @@ async fn go(fixture: &Fixture, case: &Case, mix: u16, binary_output: bool) {
     let length = json.len().to_string();
     let headers = [("inference-header-content-length", length.as_str())];
     let body = [json.as_bytes(), &blob].concat();
-    let response = send(fixture, Method::POST, "/v2/models/all/infer", &headers, body).await;
+    let response = send(
+        fixture,
+        Method::POST,
+        "/v2/models/all/infer",
+        &headers,
+        body,
+    )
+    .await;
     let status = response.status();
-    let at = response.headers().get("inference-header-content-length").cloned();
+    let at = response
+        .headers()
+        .get("inference-header-content-length")
+        .cloned();
     let body = response.bytes().await.unwrap();
     assert_eq!(status, 200, "{body:?}");
     assert_eq!(at.is_some(), binary_output);

@@ -15,6 +15,8 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 /// Most members of a `parameters` object.
 const MAX_PARAMETERS: usize = 64;
+/// Most outputs that can be asked for; each is compared with those before it.
+const MAX_OUTPUTS: usize = 1024;
 
 /// A decoded request.
 #[derive(Debug)]
@@ -180,6 +182,12 @@ fn parameters(raw: Option<&RawValue>) -> Result<Parameters<'_>, Failure> {
 }
 
 fn outputs(given: Vec<OutputJson<'_>>) -> Result<Vec<WantedOutput<'_>>, Failure> {
+    if given.len() > MAX_OUTPUTS {
+        return Err(Failure::invalid(format!(
+            "{} outputs are asked for, at most {MAX_OUTPUTS} can be",
+            given.len()
+        )));
+    }
     let mut outputs: Vec<WantedOutput<'_>> = Vec::with_capacity(given.len());
     for OutputJson { name, parameters } in given {
         if outputs.iter().any(|other| other.name == name) {

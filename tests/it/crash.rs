@@ -114,7 +114,8 @@ fn an_evaluation_cut_off_by_a_kill_leaves_nothing() {
     let registered = world.example();
     big_dataset(&world, &registered.files.heldout());
     let mut acknowledged = Vec::new();
-    for moment in MOMENTS_MS {
+    // It takes longer than a promotion.
+    for moment in MOMENTS_MS.map(|moment| moment * 10) {
         let admin = world.admin.clone();
         let version = registered.champion;
         let evaluating = std::thread::spawn(move || {

@@ -112,45 +112,61 @@ fn mlflow_invocations_give_the_librarys_numbers_in_every_form() {
             .join(",")
             + "\n");
     }
-    let bodies = [
-        (
-            "split",
-            json!({"dataframe_split": {"columns": columns, "data": rows}}).to_string(),
-            "application/json",
-        ),
-        (
-            "records",
-            json!({"dataframe_records": records}).to_string(),
-            "application/json",
-        ),
-        (
-            "instances",
-            json!({"instances": records}).to_string(),
-            "application/json",
-        ),
-        (
-            "inputs",
-            json!({"inputs": by_column}).to_string(),
-            "application/json",
-        ),
-        ("csv", csv, "text/csv"),
+    let split = json!({"columns": columns, "data": rows});
+    let forms = [
+        ("dataframe_split", split),
+        ("dataframe_records", json!(records)),
+        ("instances", json!(records)),
+        ("inputs", json!(by_column)),
     ];
     for (file, endpoint) in endpoints {
-        for (how, body, media) in &bodies {
-            let path = format!("/endpoints/{endpoint}/invocations");
-            let content = Some((body.clone().into_bytes(), *media));
-            let reply = world
-                .admin
-                .send(reqwest::Method::POST, &path, content)
-                .unwrap();
-            assert_close(
-                &probabilities(&json_of(&reply, how)).unwrap(),
-                file,
-                &registered,
-                how,
-            );
+        let path = format!("/endpoints/{endpoint}/invocations");
+        let (output, is_first) = probability_output(&world, &endpoint);
+        for (form, data) in &forms {
+            let body = json!({*form: data, "params": {"output": output}});
+            let reply = world.admin.predict(&path, &body.to_string()).unwrap();
+            let given = probabilities(&json_of(&reply, form)).unwrap();
+            assert_close(&given, file, &registered, form);
+        }
+        let content = Some((csv.clone().into_bytes(), "text/csv"));
+        let reply = world
+            .admin
+            .send(reqwest::Method::POST, &path, content)
+            .unwrap();
+        let given = probabilities(&json_of(&reply, "csv")).unwrap();
+        if is_first {
+            assert_close(&given, file, &registered, "csv");
+        } else {
+            // CSV has no place for parameters: the first output is the class.
+            let expected = registered.files.expected(file).unwrap();
+            let classes: Vec<f64> = expected
+                .iter()
+                .map(|p| f64::from(u8::from(*p > 0.5)))
+                .collect();
+            assert_eq!(given, classes, "csv {file}");
         }
     }
+}
+
+/// Name of the output that holds probabilities, and whether it is the first.
+fn probability_output(world: &World, endpoint: &str) -> (String, bool) {
+    let path = format!("/v2/models/{endpoint}");
+    let metadata = world
+        .admin
+        .send(reqwest::Method::GET, &path, None)
+        .unwrap()
+        .good()
+        .unwrap();
+    let outputs = list(&metadata, "/outputs");
+    let names: Vec<&str> = outputs
+        .iter()
+        .map(|output| output["name"].as_str().unwrap())
+        .collect();
+    let at = names
+        .iter()
+        .position(|name| name.contains("prob"))
+        .unwrap_or(names.len() - 1);
+    (names[at].to_owned(), at == 0)
 }
 
 #[test]

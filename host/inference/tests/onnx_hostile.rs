@@ -1,6 +1,13 @@
 //! Broken and malicious files are refused, or run to an error: nothing panics,
 //! nothing takes memory or time without bound.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    reason = "an integration test is test code as a whole"
+)]
+
 use domain::{
     ports::engine::{Model, ModelLoadError, ModelLoader, ModelSource},
     signature::fp32,

@@ -1,6 +1,13 @@
 //! Operators and whole exports give ONNX Runtime's answers
 //! (`tests/fixtures/make_onnx.py` made both).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    reason = "an integration test is test code as a whole"
+)]
+
 use domain::{
     ports::engine::{Model, ModelLoader, ModelSource},
     tensor::{DataType, Tensor, TensorData},

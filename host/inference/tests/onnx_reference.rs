@@ -1,6 +1,13 @@
 //! The reference exports of scikit-learn, XGBoost, LightGBM and plain networks
 //! give the reference predictions.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    reason = "an integration test is test code as a whole"
+)]
+
 use domain::{
     ports::engine::{Model, ModelLoader, ModelSource},
     signature::fp32,

@@ -1,5 +1,12 @@
 //! safetensors files with an architecture description.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    reason = "an integration test is test code as a whole"
+)]
+
 use domain::{
     ports::engine::{Model, ModelLoadError, ModelLoader, ModelSource},
     signature::fp32,

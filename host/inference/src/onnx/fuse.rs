@@ -44,7 +44,7 @@ pub(crate) fn fuse(compiled: &mut Compiled<'_>, outputs: &[ValueId]) -> Result<(
         let Some(mut dense) = dense(compiled, &compiled.drafts[at]) else {
             continue;
         };
-        let Some(mut output) = compiled.drafts[at].outputs.first().copied().flatten() else {
+        let Some(mut output) = first_output(&compiled.drafts[at]) else {
             continue;
         };
         let mut absorbed = Vec::new();
@@ -55,7 +55,7 @@ pub(crate) fn fuse(compiled: &mut Compiled<'_>, outputs: &[ValueId]) -> Result<(
             dense.min_rank = dense.min_rank.max(bias.rank());
             dense.bias = Some(bias);
             absorbed.push(user);
-            output = compiled.drafts[user].outputs[0].unwrap_or(output);
+            output = first_output(&compiled.drafts[user]).unwrap_or(output);
         }
         let mut activation = Activation::Identity;
         if let Some(user) = only_user(output)
@@ -63,7 +63,7 @@ pub(crate) fn fuse(compiled: &mut Compiled<'_>, outputs: &[ValueId]) -> Result<(
         {
             activation = found;
             absorbed.push(user);
-            output = compiled.drafts[user].outputs[0].unwrap_or(output);
+            output = first_output(&compiled.drafts[user]).unwrap_or(output);
         }
         let kernel = layer(&dense, activation)?;
         // The step takes the place of its last part, when every input is there.
@@ -85,6 +85,10 @@ pub(crate) fn fuse(compiled: &mut Compiled<'_>, outputs: &[ValueId]) -> Result<(
         !gone.contains(&(at - 1))
     });
     Ok(())
+}
+
+fn first_output(draft: &Draft<'_>) -> Option<ValueId> {
+    draft.outputs.first().copied().flatten()
 }
 
 fn known(compiled: &Compiled<'_>, draft: &Draft<'_>, at: usize) -> Option<Array> {

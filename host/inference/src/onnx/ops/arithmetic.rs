@@ -154,6 +154,11 @@ fn variadic(node: &Node<'_>) -> Result<Built, Refusal> {
     })
 }
 
+/// `x < 0` for types that may be unsigned.
+fn below_zero<T: Copy + Default + PartialOrd>(x: T) -> bool {
+    x < T::default()
+}
+
 /// Integers take the divisor's sign, or with `fmod` the dividend's.
 fn modulo(node: &Node<'_>) -> Result<Built, Refusal> {
     let fmod = node.int("fmod")?.unwrap_or(0) != 0;
@@ -170,11 +175,7 @@ fn modulo(node: &Node<'_>) -> Result<Built, Refusal> {
                 j
             } else {
                 let rest = i.wrapping_rem(j);
-                #[allow(
-                    unused_comparisons,
-                    reason = "one body serves signed and unsigned types"
-                )]
-                if !fmod && rest != 0 && ((rest < 0) != (j < 0)) {
+                if !fmod && rest != 0 && (below_zero(rest) != below_zero(j)) {
                     rest.wrapping_add(j)
                 } else {
                     rest
@@ -229,13 +230,7 @@ fn prelu(_: &Node<'_>) -> Result<Built, Refusal> {
             float | x,
             y | if x < 0.0 { x * y } else { x },
             int | i,
-            j | {
-                #[allow(
-                    unused_comparisons,
-                    reason = "one body serves signed and unsigned types"
-                )]
-                if i < 0 { i.wrapping_mul(j) } else { i }
-            }
+            j | { if below_zero(i) { i.wrapping_mul(j) } else { i } }
         )
     })
 }

@@ -56,7 +56,7 @@ fn product<R>(
     }
 }
 
-fn bias_of<'a>(bias: Option<&'a Array>, channels: usize) -> Result<Option<&'a [f32]>, Fault> {
+fn bias_of(bias: Option<&Array>, channels: usize) -> Result<Option<&[f32]>, Fault> {
     let bias = bias.map(Array::values::<f32>).transpose()?;
     match bias {
         Some(bias) if bias.len() != channels => Err(Fault::shape("the bias does not fit")),

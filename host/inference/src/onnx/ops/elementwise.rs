@@ -8,6 +8,7 @@ use crate::onnx::{
 };
 use candle_core::cpu::erf::{erf_f32, erf_f64};
 use domain::tensor::TensorData;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// The builder of an operator of this group.
 pub(crate) fn find(op: &str) -> Option<Build> {
@@ -167,12 +168,15 @@ fn gelu(node: &Node<'_>) -> Result<Built, Refusal> {
         None | Some("none") => {
             float!(
                 x,
-                0.5 * x * (1.0 + (x * std::f64::consts::FRAC_1_SQRT_2 as T).error_function())
+                0.5 * x * (1.0 + (x * FRAC_1_SQRT_2 as T).error_function())
             )
         }
+        // √(2/π) = 2/√π · 1/√2
         Some("tanh") => float!(
             x,
-            0.5 * x * (1.0 + (0.797_884_560_802_865_4 * (x + 0.044_715 * x * x * x)).tanh())
+            0.5 * x
+                * (1.0
+                    + ((FRAC_2_SQRT_PI * FRAC_1_SQRT_2) as T * (x + 0.044_715 * x * x * x)).tanh())
         ),
         Some(other) => Err(node.refuse(&format!("approximate={other}"))),
     }

@@ -113,12 +113,16 @@ fn element_places(of: &Shape, indices: &Array, axis: usize) -> Result<Vec<usize>
     Ok(places)
 }
 
+fn picked<T: Clone>(values: &[T], places: &[usize]) -> Vec<T> {
+    places.iter().map(|&at| values[at].clone()).collect()
+}
+
 fn gather_elements(node: &Node<'_>) -> Result<Built, Refusal> {
     let axis = node.int("axis")?.unwrap_or(0);
     one(move |inputs| {
         let (a, indices) = (inputs.get(0)?, inputs.get(1)?);
         let places = element_places(a.shape(), indices, a.shape().axis(axis)?)?;
-        let data = same_data!(a.data(), v => places.iter().map(|&at| v[at].clone()).collect());
+        let data = same_data!(a.data(), v => picked(v, &places));
         Array::new(*indices.shape(), data)
     })
 }
@@ -283,6 +287,15 @@ fn scatter_nd(node: &Node<'_>) -> Result<Built, Refusal> {
     })
 }
 
+/// `values[0]` everywhere but `values[1]` at some places.
+fn marked<T: Clone>(values: &[T], size: usize, places: &[usize]) -> Vec<T> {
+    let mut out = vec![values[0].clone(); size];
+    for &at in places {
+        out[at] = values[1].clone();
+    }
+    out
+}
+
 /// Indices outside the depth give a row of off-values.
 fn one_hot(node: &Node<'_>) -> Result<Built, Refusal> {
     let axis = node.int("axis")?.unwrap_or(-1);
@@ -300,16 +313,15 @@ fn one_hot(node: &Node<'_>) -> Result<Built, Refusal> {
         let shape = Shape::new(&dims)?;
         let (_, _, inner) = shape.around(at);
         let converted = super::cast::convert(indices, domain::tensor::DataType::Int64)?;
-        let data = same_data!(values.data(), v => {
-            let mut out = vec![v[0].clone(); shape.volume()];
-            for (place, &i) in converted.values::<i64>()?.iter().enumerate() {
-                if let Ok(i) = index(i, depth) {
-                    let (block, lane) = (place / inner.max(1), place % inner.max(1));
-                    out[(block * depth + i) * inner + lane] = v[1].clone();
-                }
-            }
-            out
+        let places = converted.values::<i64>()?.iter().enumerate();
+        let places = places.filter_map(|(place, &i)| {
+            let (block, lane) = (place / inner.max(1), place % inner.max(1));
+            index(i, depth)
+                .ok()
+                .map(|i| (block * depth + i) * inner + lane)
         });
+        let places: Vec<usize> = places.collect();
+        let data = same_data!(values.data(), v => marked(v, shape.volume(), &places));
         Array::new(shape, data)
     })
 }

@@ -10,6 +10,9 @@ use crate::onnx::{
 use candle_core::{Device, Tensor, WithDType};
 use domain::tensor::TensorData;
 
+/// Most multiply-adds of one product, about a second's work.
+const MAX_WORK: usize = 1 << 36;
+
 /// The builder of an operator of this group.
 pub(crate) fn find(op: &str) -> Option<Build> {
     Some(match op {
@@ -28,6 +31,9 @@ pub(crate) fn products<T: WithDType>(
     let size = batch.saturating_mul(m).saturating_mul(n);
     if size > MAX_ELEMENTS {
         return Err(Fault::Limit(format!("a product of {size} elements")));
+    }
+    if size.saturating_mul(k) > MAX_WORK {
+        return Err(Fault::Limit("a product of too many operations".to_owned()));
     }
     if size == 0 || k == 0 {
         return Ok(vec![T::zero(); size]);

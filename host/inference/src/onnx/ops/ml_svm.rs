@@ -56,7 +56,7 @@ impl Kernel {
             Some("SIGMOID") => Kind::Sigmoid,
             Some(other) => return Err(node.refuse(&format!("kernel_type={other}"))),
         };
-        if count == 0 || vectors.is_empty() || vectors.len() % count != 0 {
+        if count == 0 || vectors.is_empty() || !vectors.len().is_multiple_of(count) {
             return Err(node.broken("vectors do not fit their number"));
         }
         let parameter = |at: usize| parameters.get(at).copied().unwrap_or(0.0);

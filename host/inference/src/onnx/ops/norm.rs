@@ -268,7 +268,7 @@ fn rms(node: &Node<'_>) -> Result<Built, Refusal> {
 /// Groups of channels standardised, then scaled: by channel, or by group in
 /// version 18 of GroupNormalization.
 fn grouped(a: &Array, groups: usize, epsilon: f32, parts: [&Array; 2]) -> Result<Array, Fault> {
-    if a.rank() < 2 || groups == 0 || a.shape()[1] % groups != 0 {
+    if a.rank() < 2 || groups == 0 || !a.shape()[1].is_multiple_of(groups) {
         return Err(Fault::shape(format!(
             "shape {:?} for {groups} groups of channels",
             &**a.shape()

@@ -2,7 +2,7 @@
 //!
 //! [`config`] holds the limits, [`serve`] the listener and its drain, [`layer`]
 //! the one middleware, [`auth`] the tokens, [`body`] bounded bodies, and
-//! [`error`] the error tables. [`compress`] and [`request_id`] are parts of the
+//! [`error`] the error tables. `compress` and `request_id` are parts of the
 //! middleware.
 
 pub mod auth;

@@ -1,9 +1,9 @@
 //! Predictions, in the protocols that clients already speak.
 //!
 //! [`oip`] is the Open Inference Protocol, [`kserve`] its predecessor, [`mlflow`]
-//! MLflow's scoring server. All three find their endpoint in [`target`], decode
-//! into `serving`'s terms ([`elements`] for tensors in JSON, [`table`] for data
-//! frames), call `serving`, and word the answer with what [`face`] prepared.
+//! MLflow's scoring server. All three find their endpoint in `target`, decode
+//! into `serving`'s terms (`elements` for tensors in JSON, `table` for data
+//! frames), call `serving`, and word the answer with what `face` prepared.
 
 pub(crate) mod elements;
 pub(crate) mod face;

@@ -49,6 +49,18 @@ pub fn build_guests(root: &Path) -> Result<PathBuf> {
     Ok(out)
 }
 
+/// Wraps one module, of any workspace, into the component at `out`.
+pub fn component(module: &Path, out: &Path) -> Result<()> {
+    let component = encode(module)?;
+    fs::write(out, &component).with_context(|| format!("cannot write {}", out.display()))?;
+    say(&format!(
+        "component: {} ({} KiB)",
+        out.display(),
+        component.len().div_ceil(1024)
+    ));
+    Ok(())
+}
+
 /// Runs the native tests of the guests' side: the SDK and the plugins' logic.
 pub fn test_guests(root: &Path) -> Result<()> {
     for folder in ["sdk/rust", "plugins"] {

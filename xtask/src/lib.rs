@@ -4,7 +4,7 @@
 //! Nothing of the product lives here, and this crate depends on none of its
 //! rooms: it sees the gateway as a user does, through its command line and its
 //! HTTP surface. Start at the command you care about: [`demo`], [`mod@test`],
-//! [`tidy`], [`ci`], [`bench`]; [`gateway`] and [`admin`] are how they reach it.
+//! [`tidy`], [`ci`], [`mod@bench`]; [`gateway`] and [`admin`] are how they reach it.
 
 #![forbid(unsafe_code)]
 #![expect(

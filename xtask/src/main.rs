@@ -1,7 +1,7 @@
 //! The `cargo xtask` command line. What each command does is in the library.
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 use xtask::{bench, ci, demo, guests, shell, test, tidy};
 
 /// Build, demo, test, tidy, bench.
@@ -20,6 +20,13 @@ enum Command {
     Test(test::Options),
     /// Builds the plugins and the test guests, and prints where they are.
     Guests,
+    /// Makes a component of a core module that cargo built for wasm32-unknown-unknown.
+    Component {
+        /// The module
+        module: PathBuf,
+        /// Where to write the component
+        out: PathBuf,
+    },
     /// Checks the rules that compilers cannot: arrows, sizes, notes, frozen contracts.
     Tidy,
     /// Runs what CI runs: fmt, clippy, tidy, docs, tests.
@@ -45,6 +52,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test(options) => test::run(&root, &options),
         Command::Guests => guests::build_guests(&root)
             .map(|folder| shell::say(&format!("guests are in {}", folder.display()))),
+        Command::Component { module, out } => guests::component(&module, &out),
         Command::Tidy => tidy::run(&root),
         Command::Ci(options) => ci::run(&root, &options),
         Command::Bench(options) => bench::run(&root, &options),

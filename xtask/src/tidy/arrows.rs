@@ -4,12 +4,20 @@ use super::Finding;
 use cargo_metadata::Metadata;
 use std::path::{Path, PathBuf};
 
-/// A crate of the workspace and the names it depends on, however it does.
+/// A crate of the workspace and what it depends on.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     pub(super) name: String,
     pub(super) manifest: PathBuf,
-    pub(super) needs: Vec<String>,
+    pub(super) needs: Vec<Need>,
+}
+
+/// A dependency.
+#[derive(Debug, Clone)]
+pub(super) struct Need {
+    pub(super) name: String,
+    /// Only its tests need it.
+    pub(super) for_tests: bool,
 }
 
 /// Our crates and what each may depend on. A crate that is not here is refused:
@@ -96,8 +104,18 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("anyhow", &["gateway", "xtask", "tests", "gates"]),
 ];
 
+/// Families that no other room may have even for its tests: they take minutes.
+const HEAVY: &[&str] = &["wasmtime", "candle", "regorus", "sqlx"];
+
 /// What pure rooms may not even test with.
 const IMPURE: &[&str] = &["tokio", "rustix", "reqwest", "tempfile", "tracing"];
+
+fn need(dependency: &cargo_metadata::Dependency) -> Need {
+    Need {
+        name: dependency.name.clone(),
+        for_tests: dependency.kind == cargo_metadata::DependencyKind::Development,
+    }
+}
 
 /// The crates of the workspace.
 pub(super) fn rooms(metadata: &Metadata, root: &Path) -> Vec<Room> {
@@ -109,11 +127,7 @@ pub(super) fn rooms(metadata: &Metadata, root: &Path) -> Vec<Room> {
                 .strip_prefix(root)
                 .unwrap_or(manifest)
                 .to_path_buf(),
-            needs: package
-                .dependencies
-                .iter()
-                .map(|need| need.name.clone())
-                .collect(),
+            needs: package.dependencies.iter().map(need).collect(),
         }
     };
     metadata
@@ -138,7 +152,11 @@ fn of_room(room: &Room, rooms: &[Room]) -> Vec<Finding> {
         )];
     };
     let mut found = Vec::new();
-    for need in &room.needs {
+    for Need {
+        name: need,
+        for_tests,
+    } in &room.needs
+    {
         let ours = rooms.iter().any(|other| other.name == *need);
         if ours && *need != room.name && !allowed.contains(&need.as_str()) {
             found.push(Finding::new(
@@ -151,6 +169,7 @@ fn of_room(room: &Room, rooms: &[Room]) -> Vec<Finding> {
         if let Some((family, owners)) = owner(need)
             && !ours
             && !owners.contains(&room.name.as_str())
+            && (!for_tests || HEAVY.contains(&family))
         {
             found.push(Finding::new(
                 &room.manifest,
@@ -191,8 +210,27 @@ mod tests {
         Room {
             name: name.to_owned(),
             manifest: format!("host/{name}/Cargo.toml").into(),
-            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+            needs: needs.iter().map(|need| for_product(need)).collect(),
         }
+    }
+
+    fn for_product(name: &str) -> Need {
+        Need {
+            name: name.to_owned(),
+            for_tests: false,
+        }
+    }
+
+    #[test]
+    fn tests_may_use_light_dependencies_of_other_rooms_but_not_heavy_ones() {
+        let mut api = room("api", &[]);
+        let mut need = for_product("reqwest");
+        need.for_tests = true;
+        api.needs.push(need.clone());
+        assert_eq!(check(std::slice::from_ref(&api)), []);
+        need.name = "wasmtime".to_owned();
+        api.needs.push(need);
+        assert_eq!(check(&[api]).len(), 1);
     }
 
     #[test]

@@ -4,16 +4,8 @@
 //! public and finds the entry; of the secret only the SHA-256 of its 32 bytes is
 //! kept, and digests are compared in constant time.
 
-use crate::{
-    edge::error::{Dialect, Failure},
-    state::ApiState,
-};
+use crate::edge::error::Failure;
 use arc_swap::ArcSwap;
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
 use domain::{
     digest::Digest,
     error::{ErrorKind, PortResult},
@@ -30,7 +22,7 @@ const PREFIX: &[u8] = b"tg_";
 const ID_LEN: usize = 26;
 const TEXT_LEN: usize = 3 + ID_LEN + 1 + 64;
 
-/// Who is calling; put into requests of the admin API by [`require_token`].
+/// Who is calling; the admin API puts it into requests as an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Name of the token.
@@ -152,22 +144,6 @@ const fn digit(c: u8) -> Option<u8> {
         b'0'..=b'9' => Some(c - b'0'),
         b'a'..=b'f' => Some(c - b'a' + 10),
         _ => None,
-    }
-}
-
-/// Middleware of the admin API: refuses callers without a valid token and tells
-/// handlers who is calling, as an [`Identity`] extension.
-pub async fn require_token(
-    State(state): State<Arc<ApiState>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match state.tokens.identify(request.headers(), &*state.clock) {
-        Ok(identity) => {
-            request.extensions_mut().insert(identity);
-            next.run(request).await
-        }
-        Err(failure) => failure.respond(Dialect::Admin),
     }
 }
 

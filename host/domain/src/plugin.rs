@@ -45,7 +45,7 @@ pub struct PluginLimits {
     pub deadline_ms: u32,
     /// Linear memory, in bytes.
     pub memory_bytes: u64,
-    /// Bytes a call may hand to the host: results and log lines together.
+    /// Bytes that may cross to the host at a time: a result, or one log line.
     pub output_bytes: u64,
     /// Instance policy.
     pub isolation: Isolation,

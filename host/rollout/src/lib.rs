@@ -4,7 +4,7 @@
 //! gate, [`combine`] what they said, write promotion, decision, route and
 //! ledger in one transaction, publish. Only [`combine::Cleared`] can be turned
 //! into a new route, and only an allowing decision can be turned into that.
-//! [`replay`] says a recorded decision again.
+//! [`replay()`] says a recorded decision again.
 //!
 //! Nothing here knows HTTP, SQL or Rego.
 

@@ -1,6 +1,6 @@
 //! One prediction: pick a variant, transform, infer, count.
 //!
-//! [`Serving`] holds the routes in memory and swaps them whole; [`predict`]
+//! [`Serving`] holds the routes in memory and swaps them whole; [`mod@predict`]
 //! is the story of one request. [`lane`] decides where work runs, [`batcher`]
 //! puts requests together, [`live`] is what a route looks like when loaded.
 //!

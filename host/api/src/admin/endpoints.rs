@@ -26,6 +26,8 @@ use std::sync::Arc;
 
 /// Longest deadline of a prediction, in milliseconds.
 pub const MAX_TIMEOUT_MS: u32 = 600_000;
+/// Most gates of an endpoint.
+pub const MAX_GATES: usize = 32;
 
 pub(super) fn operations() -> Vec<Operation> {
     let only = Some(Role::Admin);
@@ -130,13 +132,27 @@ async fn check(admin: &Admin, settings: &EndpointSettings) -> Result<(), AdminEr
             format!("settings.{field}: {message}"),
         ))
     };
-    for gate in &settings.gates {
+    if settings.gates.len() > MAX_GATES {
+        return wrong("gates", format!("use at most {MAX_GATES}"));
+    }
+    for (at, gate) in settings.gates.iter().enumerate() {
+        if settings.gates.iter().take(at).any(|before| before == gate) {
+            return wrong("gates", format!("gate {gate} is named twice"));
+        }
         if admin.state.store.gate(gate).await?.is_none() {
             return wrong(
                 "gates",
                 format!("gate {gate} does not exist: upload it first"),
             );
         }
+    }
+    if let Some(name) = &settings.dataset
+        && admin.state.store.dataset(name).await?.is_none()
+    {
+        return wrong(
+            "dataset",
+            format!("data set {name} does not exist: register it first"),
+        );
     }
     if !(1..=MAX_TIMEOUT_MS).contains(&settings.timeout_ms) {
         return wrong("timeout_ms", format!("use 1 to {MAX_TIMEOUT_MS}"));

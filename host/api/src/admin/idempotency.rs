@@ -36,7 +36,9 @@ struct Place<'a> {
 impl InFlight {
     fn enter(&self, key: (String, String)) -> Option<Place<'_>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(key.clone()).then_some(Place { all: self, key })
+        // Lazily: a place made for a key that is taken would give it up at once,
+        // and wait for this very lock to do so.
+        all.insert(key.clone()).then(|| Place { all: self, key })
     }
 }
 
@@ -52,9 +54,13 @@ pub async fn keep(State(admin): State<Arc<Admin>>, request: Request, next: Next)
     let Some(key) = request.headers().get("idempotency-key").cloned() else {
         return next.run(request).await;
     };
-    match kept_or_run(&admin, &key, request, next).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
+    // What has begun is finished, and its answer kept, even if the caller leaves:
+    // that is what the key is for.
+    let work = tokio::spawn(async move { kept_or_run(&admin, &key, request, next).await });
+    match work.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => error.into_response(),
+        Err(_) => AdminError::new(ErrorKind::Internal, "internal", "internal error").into_response(),
     }
 }
 
@@ -134,4 +140,22 @@ fn replay(kept: KeptReply) -> Response {
     );
     headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_one_place_until_it_is_given_up() {
+        let all = InFlight::default();
+        let key = || ("ci".to_owned(), "k".to_owned());
+        let place = all.enter(key());
+        assert!(place.is_some());
+        assert!(all.enter(key()).is_none());
+        assert!(all.enter(key()).is_none(), "a refusal gave up the place");
+        assert!(all.enter(("other".to_owned(), "k".to_owned())).is_some());
+        drop(place);
+        assert!(all.enter(key()).is_some());
+    }
 }

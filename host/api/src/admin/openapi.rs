@@ -1,7 +1,6 @@
 //! The OpenAPI 3.1 description, made from the table of operations.
 
 use crate::admin::operation::{BASE, Body, Operation};
-use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -70,8 +69,7 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
             "description": what, "schema": { "type": "string" },
         }));
     }
-    let changes = operation.method != Method::GET;
-    if changes && !matches!(operation.request, Body::Raw) {
+    if operation.keeps_answer() {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "the same key and request get the same answer for a day",

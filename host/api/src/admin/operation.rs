@@ -51,6 +51,8 @@ pub struct Operation {
     pub response: Body,
     /// Status of success.
     pub status: u16,
+    /// The answer holds a secret, which is never kept.
+    pub secret: bool,
     handler: MethodRouter<Arc<Admin>>,
 }
 
@@ -77,6 +79,7 @@ impl Operation {
             request: Body::None,
             response: Body::None,
             status: 200,
+            secret: false,
             handler: on(filter, handler),
         }
     }
@@ -129,6 +132,19 @@ impl Operation {
         self
     }
 
+    /// The answer holds a secret.
+    #[must_use]
+    pub const fn gives_secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// Whether an answer is kept for the caller's idempotency key: for JSON
+    /// operations that change something, unless the answer holds a secret.
+    pub fn keeps_answer(&self) -> bool {
+        self.method != Method::GET && !matches!(self.request, Body::Raw) && !self.secret
+    }
+
     /// Query parameters.
     #[must_use]
     pub const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
@@ -137,20 +153,24 @@ impl Operation {
     }
 }
 
-/// A router over all operations: role check first, then idempotency for JSON
-/// operations that change something, then the handler.
+/// A router over all operations: role check first, then the names of query
+/// parameters, then idempotency, then the handler.
 pub fn router<S>(operations: Vec<Operation>, admin: Arc<Admin>) -> Router<S> {
     let mut router = Router::new();
     for operation in operations {
         let path = format!("{BASE}{}", operation.path);
+        let keeps_answer = operation.keeps_answer();
         let mut handler = operation.handler;
-        let changes = operation.method != Method::GET;
-        if changes && !matches!(operation.request, Body::Raw) {
+        if keeps_answer {
             handler = handler.layer(middleware::from_fn_with_state(
                 Arc::clone(&admin),
                 idempotency::keep,
             ));
         }
+        handler = handler.layer(middleware::from_fn_with_state(
+            operation.query,
+            known_parameters,
+        ));
         if let Some(role) = operation.role {
             let need = (role, Arc::clone(&admin));
             handler = handler.layer(middleware::from_fn_with_state(need, authorise));
@@ -179,4 +199,32 @@ async fn authorise(
         }
         Err(failure) => AdminError::from(failure).into_response(),
     }
+}
+
+/// Refuses query parameters that the operation does not have: a misspelt filter
+/// that is ignored answers another question than the one asked.
+async fn known_parameters(
+    State(known): State<&'static [(&'static str, &'static str)]>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let names = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split('=').next().unwrap_or_default());
+    for name in names {
+        if !known.iter().any(|(known, _)| *known == name) {
+            let known: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+            let use_these = if known.is_empty() {
+                "this operation takes none".to_owned()
+            } else {
+                format!("use {}", known.join(", "))
+            };
+            let name: String = name.chars().take(100).collect();
+            let detail = format!("{name:?} is no query parameter here: {use_these}");
+            return AdminError::invalid("query_invalid", detail).into_response();
+        }
+    }
+    next.run(request).await
 }

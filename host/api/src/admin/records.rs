@@ -42,7 +42,8 @@ pub(super) fn operations() -> Vec<Operation> {
             create_token,
         )
         .takes::<CreateTokenRequest>()
-        .gives::<TokenResponse>(201),
+        .gives::<TokenResponse>(201)
+        .gives_secret(),
         Operation::new(
             (Method::GET, "/tokens"),
             ("list_tokens", "All tokens"),
@@ -121,7 +122,12 @@ async fn create_token(
     who: Identity,
     Wire(request): Wire<CreateTokenRequest>,
 ) -> Made<TokenResponse> {
-    let (token, secret) = new_token(&admin, request);
+    let now = admin.state.clock.now();
+    if request.expires_at.is_some_and(|at| at <= now) {
+        let detail = format!("expires_at: has passed; use milliseconds since the epoch, now {}", now.0);
+        return Err(AdminError::invalid("field_invalid", detail));
+    }
+    let (token, secret) = new_token(&admin, request, now);
     let body = format!(r#"{{"role":"{}"}}"#, token.role.as_str());
     let entry = entry(&admin, "token.created", &token.name, &who, body);
     admin.state.store.insert_token(&token, entry).await?;
@@ -129,7 +135,7 @@ async fn create_token(
     Ok(Created(TokenResponse { token, secret }))
 }
 
-fn new_token(admin: &Admin, request: CreateTokenRequest) -> (Token, String) {
+fn new_token(admin: &Admin, request: CreateTokenRequest, now: Timestamp) -> (Token, String) {
     let secret = admin.state.ids.secret();
     let (text, id, digest) = mint(&admin.state.ids.ulid(), &secret);
     let token = Token {
@@ -137,7 +143,7 @@ fn new_token(admin: &Admin, request: CreateTokenRequest) -> (Token, String) {
         name: request.name,
         role: request.role,
         secret: digest,
-        created_at: admin.state.clock.now(),
+        created_at: now,
         expires_at: request.expires_at,
     };
     (token, text)

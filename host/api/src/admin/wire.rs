@@ -36,18 +36,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Wire<T> {
                 "send JSON with Content-Type: application/json",
             ));
         }
-        let bytes = read_all(request).await?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.inner();
-            AdminError::invalid("body_invalid", format!("{path}: {inner}"))
-        })?;
-        reader
-            .end()
-            .map_err(|error| AdminError::invalid("body_invalid", error.to_string()))?;
-        Ok(Self(value))
+        decode(&read_all(request).await?).map(Self)
     }
+}
+
+/// A JSON object as a `T`; the error names the field.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
+    let invalid = |path: &str, inner: &serde_json::Error| {
+        // Named by serde as the root of the document.
+        let path = if path == "." { "body" } else { path };
+        AdminError::invalid("body_invalid", format!("{path}: {inner}"))
+    };
+    // Serde would also fill a struct from an array, by position.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(AdminError::invalid(
+            "body_invalid",
+            "body: send a JSON object, not an array",
+        ));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| invalid(&error.path().to_string(), error.inner()))?;
+    reader.end().map_err(|error| invalid(".", &error))?;
+    Ok(value)
 }
 
 /// All of a JSON request's body, within the limit.

@@ -57,7 +57,7 @@ fn fmt(root: &Path) -> Result<()> {
     for manifest in guests(root) {
         let mut command = shell::cargo(root);
         command
-            .args(["fmt", "--check", "--manifest-path"])
+            .args(["fmt", "--all", "--check", "--manifest-path"])
             .arg(manifest);
         shell::run("checking format of guests", &mut command)?;
     }

@@ -122,7 +122,8 @@ fn measure_one(
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let log = std::env::temp_dir().join(format!("tollgate-peer-{script}.log"));
     let output = std::fs::File::create(&log)?;
-    let child = Command::new(&python)
+    let mut command = Command::new(&python);
+    command
         .arg(folder.join(format!("{script}_peer.py")))
         .arg(&reference.model)
         .arg(port.to_string())
@@ -130,9 +131,8 @@ fn measure_one(
         .env("OMP_NUM_THREADS", "1")
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()?;
-    let mut process = Process(child);
+        .stderr(output);
+    let mut process = Process::start(&mut command)?;
     let row = reference.rows.first().context("no rows")?;
     let target = Target::new(
         &format!("127.0.0.1:{port}"),
@@ -149,7 +149,7 @@ fn measure_one(
             }
             Err(_) => sleep(Duration::from_millis(100)),
         }
-        if let Some(status) = process.0.try_wait()? {
+        if let Some(status) = process.ended()? {
             bail!("it ended with {status}; see {}", log.display());
         }
     };

@@ -1,24 +1,36 @@
 //! What the kernel says about processes: CPU time, memory, how busy the machine is.
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
-/// A process that is ours; killed when dropped.
+/// A process that is ours, in a group of its own; the group is killed when it is
+/// dropped, because some servers are started by a program that starts another.
 #[derive(Debug)]
-pub(crate) struct Process(pub(crate) Child);
+pub(crate) struct Process(Child);
 
 impl Process {
+    /// Starts `command`.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let child = command.process_group(0).spawn();
+        Ok(Self(
+            child.with_context(|| format!("starting {command:?}"))?,
+        ))
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
     /// Starts `command` and reads the first line that it prints.
     pub(crate) fn with_first_line(command: &mut Command) -> Result<(Self, String)> {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("starting {command:?}"))?;
-        let output = child.stdout.take().context("no output")?;
-        let process = Self(child);
+        let mut process = Self::start(command.stdout(Stdio::piped()))?;
+        let output = process.0.stdout.take().context("no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         Ok((process, line.trim().to_owned()))
@@ -33,6 +45,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // Errors mean that it is gone already.
+        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            kill_process_group(group, Signal::KILL).ok();
+        }
         drop(self.0.kill());
         drop(self.0.wait());
     }

@@ -42,7 +42,7 @@ pub struct ActionCell<T>(State<T>);
 unsafe impl<T> Sync for ActionCell<T> {}
 
 impl<T: Action> ActionCell<T> {
-    pub const fn new() -> Self {
+    pub const fn empty() -> Self {
         Self(State::new())
     }
 
@@ -62,7 +62,7 @@ macro_rules! export_action {
     ($plugin:ty) => {
         const _: () = {
             static PLUGIN: $crate::__private::ActionCell<$plugin> =
-                $crate::__private::ActionCell::new();
+                $crate::__private::ActionCell::empty();
             struct Exported;
             impl $crate::__private::action::exports::tollgate::plugin::rollback::Guest
                 for Exported

@@ -95,7 +95,7 @@ pub struct TransformCell<T>(State<T>);
 unsafe impl<T> Sync for TransformCell<T> {}
 
 impl<T: Transform> TransformCell<T> {
-    pub const fn new() -> Self {
+    pub const fn empty() -> Self {
         Self(State::new())
     }
 
@@ -119,7 +119,7 @@ macro_rules! export_transform {
     ($plugin:ty) => {
         const _: () = {
             static PLUGIN: $crate::__private::TransformCell<$plugin> =
-                $crate::__private::TransformCell::new();
+                $crate::__private::TransformCell::empty();
             struct Exported;
             impl $crate::__private::transform::exports::tollgate::plugin::transformer::Guest
                 for Exported

@@ -35,6 +35,7 @@ pub struct ApiState {
     pub(crate) faces: Faces,
     pub(crate) request_ids: RequestIds,
     pub(crate) in_flight: AtomicUsize,
+    refreshing: tokio::sync::Mutex<()>,
     ready: AtomicBool,
 }
 
@@ -59,13 +60,16 @@ impl ApiState {
             faces: Faces::default(),
             request_ids,
             in_flight: AtomicUsize::new(0),
+            refreshing: tokio::sync::Mutex::new(()),
             ready: AtomicBool::new(false),
         }
     }
 
     /// Reads the tokens again: at start, after a token was made or revoked, and
-    /// now and then where several gateways share a database.
+    /// now and then where several gateways share a database. One at a time, or
+    /// what was read before a revocation could be put in place after it.
     pub async fn refresh_tokens(&self) -> PortResult<()> {
+        let _one = self.refreshing.lock().await;
         self.tokens.refresh(&*self.store).await
     }
 

@@ -424,22 +424,37 @@ fn check_external(
                 format!("names have 1 to {MAX_TEXT} plain characters"),
             );
         }
-        let numbers = [
-            metric.value,
-            metric.ci_low,
-            metric.ci_high,
-            Some(metric.level),
-        ];
-        if numbers.iter().flatten().any(|number| !number.is_finite()) {
-            return wrong("metrics", format!("{name}: numbers must be finite"));
-        }
-        if let (Some(low), Some(high)) = (metric.ci_low, metric.ci_high)
-            && low > high
-        {
-            return wrong("metrics", format!("{name}: ci_low is above ci_high"));
+        if let Some(problem) = problem(metric) {
+            return wrong("metrics", format!("{name}: {problem}"));
         }
     }
     Ok(())
+}
+
+/// What a metric from outside cannot say.
+fn problem(metric: &Metric) -> Option<String> {
+    let long = |text: &str| text.chars().count() > MAX_TEXT;
+    if long(&metric.method) || metric.note.as_deref().is_some_and(long) {
+        return Some(format!("method and note have at most {MAX_TEXT} characters"));
+    }
+    let numbers = [
+        metric.value,
+        metric.ci_low,
+        metric.ci_high,
+        Some(metric.level),
+    ];
+    if numbers.iter().flatten().any(|number| !number.is_finite()) {
+        return Some("numbers must be finite".to_owned());
+    }
+    if !(metric.level > 0.0 && metric.level < 1.0) {
+        return Some("level must be above 0 and below 1, as in 0.95".to_owned());
+    }
+    if let (Some(low), Some(high)) = (metric.ci_low, metric.ci_high)
+        && low > high
+    {
+        return Some("ci_low is above ci_high".to_owned());
+    }
+    None
 }
 
 async fn off_thread<T: Send + 'static>(
@@ -448,4 +463,40 @@ async fn off_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(job).await.map_err(|error| {
         PortError::new(ErrorKind::Internal, "the evaluation failed unexpectedly").caused_by(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric() -> Metric {
+        Metric {
+            value: Some(0.9),
+            ci_low: Some(0.8),
+            ci_high: Some(0.95),
+            level: 0.95,
+            n: 100,
+            method: "survey".to_owned(),
+            greater_is_better: true,
+            note: None,
+        }
+    }
+
+    #[test]
+    fn metrics_from_outside_are_bounded() {
+        assert_eq!(problem(&metric()), None);
+        let wrong: [fn(&mut Metric); 6] = [
+            |metric| metric.value = Some(f64::NAN),
+            |metric| metric.ci_high = Some(f64::INFINITY),
+            |metric| metric.level = 7.0,
+            |metric| metric.level = f64::NAN,
+            |metric| metric.ci_low = Some(0.99),
+            |metric| metric.method = "m".repeat(MAX_TEXT + 1),
+        ];
+        for (at, spoil) in wrong.into_iter().enumerate() {
+            let mut metric = metric();
+            spoil(&mut metric);
+            assert!(problem(&metric).is_some(), "case {at}");
+        }
+    }
 }

@@ -148,7 +148,12 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
     let output = Output { json: cli.json };
     let outcome = match cli.command {
         Command::Serve(settings) => match settings.load() {
-            Ok((config, _)) => serve::serve(config).await.map(|()| ExitCode::SUCCESS),
+            Ok((config, _)) => {
+                if let Err(error) = telemetry::start(config.log_format, &config.log_filter) {
+                    return output::fail_with(USAGE, &error.into());
+                }
+                serve::serve(config).await.map(|()| ExitCode::SUCCESS)
+            }
             Err(error) => return output::fail_with(USAGE, &error),
         },
         Command::Config(settings) => match settings.load() {

@@ -209,18 +209,30 @@ impl Setting {
     }
 }
 
-/// `url` with its password covered.
+/// `url` with its password covered, before the host and among the options.
 fn covered(url: &str) -> String {
-    match url
-        .split_once("://")
-        .and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)))
-    {
-        Some((scheme, (login, host))) => {
-            let user = login.split_once(':').map_or(login, |(user, _)| user);
-            format!("{scheme}://{user}:***@{host}")
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "***".to_owned();
+    };
+    let (login, rest) = match rest.rsplit_once('@') {
+        Some((login, rest)) => {
+            // Up to what no name holds: a password may hold anything.
+            let user = login.split([':', '/', '?']).next().unwrap_or_default();
+            (format!("{user}:***@"), rest)
         }
-        None => url.to_owned(),
-    }
+        None => (String::new(), rest),
+    };
+    let Some((place, options)) = rest.split_once('?') else {
+        return format!("{scheme}://{login}{rest}");
+    };
+    let options: Vec<String> = options
+        .split('&')
+        .map(|option| match option.split_once('=') {
+            Some((name, _)) if name.to_ascii_lowercase().contains("pass") => format!("{name}=***"),
+            _ => option.to_owned(),
+        })
+        .collect();
+    format!("{scheme}://{login}{place}?{}", options.join("&"))
 }
 
 /// Every mistake in the settings.
@@ -277,11 +289,27 @@ pub(crate) fn load(
             Err(mistake) => mistakes.push(format!("{origin}: {key}: {mistake}")),
         }
     }
+    if let Err(mistake) = settle_data(&mut config) {
+        mistakes.push(format!("data: {mistake}"));
+    }
     if mistakes.is_empty() {
         Ok((config, origins))
     } else {
         Err(ConfigError(mistakes))
     }
+}
+
+/// Makes the data folder's path absolute: the address of the database in it
+/// cannot be relative, nor hold what an address gives another meaning.
+fn settle_data(config: &mut Config) -> Result<(), String> {
+    config.data = std::path::absolute(&config.data).map_err(|error| error.to_string())?;
+    let shown = config.data.display().to_string();
+    if config.database.is_none() && shown.contains(['?', '#']) {
+        return Err(format!(
+            "{shown} holds '?' or '#', which the database's address cannot: choose another folder"
+        ));
+    }
+    Ok(())
 }
 
 /// Variables of the commands and the tests, which are no settings.
@@ -369,20 +397,31 @@ mod tests {
 
     #[test]
     fn a_password_is_covered() {
-        let (config, _) = load(
-            None,
-            none(),
-            &[("database", "postgres://u:s3cret@h/db".to_owned())],
-        )
-        .unwrap();
-        let shown: String = SETTINGS
-            .iter()
-            .map(|setting| (setting.show)(&config))
-            .collect();
-        assert!(
-            !shown.contains("s3cret") && shown.contains("u:***@h"),
-            "{shown}"
-        );
+        for (url, visible) in [
+            ("postgres://u:s3cret@h/db", "u:***@h"),
+            ("postgres://u:s3c@s3cret@h/db", "u:***@h"),
+            ("postgres://h/db?sslmode=require&password=s3cret", "sslmode=require"),
+            ("postgres://u:s3cret?@h/db", "u:***@h"),
+            ("postgres://h/db?password=s3c@s3cret", "***"),
+        ] {
+            let (config, _) = load(None, none(), &[("database", url.to_owned())]).unwrap();
+            let shown: String = SETTINGS
+                .iter()
+                .map(|setting| (setting.show)(&config))
+                .collect();
+            assert!(
+                !shown.contains("s3c") && shown.contains(visible),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_data_folder_is_absolute_and_fits_an_address() {
+        let (config, _) = load(None, none(), &[]).unwrap();
+        assert!(config.data.is_absolute(), "{:?}", config.data);
+        let flags = [("data", "a?b".to_owned())];
+        assert!(load(None, none(), &flags).is_err());
     }
 
     #[test]

@@ -40,17 +40,12 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![
         finding("data folder", data_folder(config)),
         finding("threads", threads()),
-        finding(
-            "plugin engine",
-            Engines::start(config).map_or_else(
-                |error| Err(format!("{error:#}")),
-                |_| Ok("starts".to_owned()),
-            ),
-        ),
     ];
-    if !config.data.is_dir() && config.database.is_none() {
+    // The rest would make the folder, and not for its owner only.
+    if !config.data.is_dir() {
         return findings;
     }
+    findings.push(finding("plugin engine", plugin_engine(config)));
     findings.push(finding("database", check_database(config).await));
     findings.push(finding("artifacts", check_artifacts(config).await));
     findings
@@ -70,6 +65,13 @@ fn data_folder(config: &Config) -> Result<String, String> {
         ));
     }
     Ok(format!("{shown}, mode {mode:o}"))
+}
+
+fn plugin_engine(config: &Config) -> Result<String, String> {
+    match Engines::start(config) {
+        Ok(_) => Ok("starts".to_owned()),
+        Err(error) => Err(format!("{error:#}")),
+    }
 }
 
 fn threads() -> Result<String, String> {

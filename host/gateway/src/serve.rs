@@ -20,9 +20,9 @@ use registry::{Catalog, Registry};
 use rollout::Rollout;
 use serving::{Serving, lane::Pool};
 use std::{
-    fs::{self, File, OpenOptions},
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{ErrorKind, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -35,8 +35,10 @@ const FIRST_TOKEN: &str = "admin";
 
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
-    telemetry::start(config.log_format, &config.log_filter)?;
     let _lock = open_data(&config.data)?;
+    let listen = config.data.join("listen");
+    // Left behind by a gateway that was killed; nobody listens there now.
+    remove_if_there(&listen)?;
     let engines = Engines::start(&config)?;
     let sql = SqlStore::open(&database(&config))
         .await
@@ -57,7 +59,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     state.set_ready(true);
     // Written whole and then renamed, so that a reader sees all of it or none.
-    let (partial, listen) = (config.data.join("listen.new"), config.data.join("listen"));
+    let partial = config.data.join("listen.new");
     fs::write(&partial, address.to_string())?;
     fs::rename(&partial, &listen)?;
     tracing::info!(server.address = %address, data = %config.data.display(), "serving");
@@ -74,7 +76,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     })
     .await;
     watching.abort();
-    fs::remove_file(listen).context("removing the address file")?;
+    remove_if_there(&listen)?;
     tracing::info!(connections.cut = drained.cut, "stopped");
     Ok(())
 }
@@ -200,13 +202,34 @@ fn open_data(data: &Path) -> anyhow::Result<File> {
         .mode(0o600)
         .open(&path)
         .with_context(|| format!("opening {}", path.display()))?;
-    if lock.try_lock().is_err() {
-        bail!(
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
             "another gateway is using the data folder {}: stop it, or choose another with --data",
             data.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("locking {}", path.display()));
+        }
+    }
+    let mode = fs::metadata(data)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            data = %data.display(),
+            mode = format!("{mode:o}"),
+            "others can enter the data folder: chmod 700"
         );
     }
     Ok(lock)
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The first start makes an admin token and leaves it in the data folder.
@@ -227,9 +250,10 @@ async fn first_token(config: &Config, store: &dyn Store, engines: &Engines) -> a
     let path = config.data.join("admin.token");
     // The file before the record: a token that nobody can read would lock the
     // operator out, a file without a record is replaced at the next start.
+    // Made anew: a file that is there may be readable by others.
+    remove_if_there(&path)?;
     let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .write(true)
         .mode(0o600)
         .open(&path)
@@ -243,8 +267,12 @@ async fn first_token(config: &Config, store: &dyn Store, engines: &Engines) -> a
         at: now,
         body: r#"{"role":"admin"}"#.to_owned(),
     };
-    store.insert_token(&token, entry).await?;
-    tracing::info!(path = %path.display(), "admin token written");
+    match store.insert_token(&token, entry).await {
+        Ok(()) => tracing::info!(path = %path.display(), "admin token written"),
+        // Another gateway on the same database was first; its token is the one.
+        Err(error) if error.kind == domain::error::ErrorKind::Conflict => remove_if_there(&path)?,
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }
 

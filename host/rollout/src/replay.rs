@@ -1,5 +1,6 @@
 //! Saying a recorded decision again, and comparing byte for byte.
 
+use crate::combine::{combine, effective};
 use domain::{
     decision::{Decision, GateResult},
     digest::Digest,
@@ -40,6 +41,12 @@ pub enum ReplayError {
     /// Digest of the results is not the recorded one.
     #[error("the recorded results were changed")]
     Results,
+    /// The outcome is not what the results come to.
+    #[error("the recorded outcome was changed: it does not follow from the recorded results")]
+    Outcome,
+    /// The input is about another promotion.
+    #[error("the recorded input is about {0}, the decision is about another promotion")]
+    Subject(String),
     /// A gate's bundle is not the one that decided.
     #[error("gate {0} is not there in the revision that decided")]
     Gate(String),
@@ -69,7 +76,24 @@ pub fn replay(
     if Digest::of(recorded.as_bytes()) != decision.results_digest {
         return Err(ReplayError::Results);
     }
+    let combined = combine(&decision.results);
+    let (outcome, overridden) = effective(&combined, decision.overridden.clone());
+    if (combined.computed, outcome) != (decision.computed, decision.effective)
+        || overridden != decision.overridden
+    {
+        return Err(ReplayError::Outcome);
+    }
     let input: GateInput = serde_json::from_str(&decision.input).map_err(ReplayError::Parse)?;
+    let (candidate, asked) = (&input.candidate, &input.request);
+    if candidate.model != decision.candidate.model.as_str()
+        || candidate.version != decision.candidate.version.0
+        || asked.endpoint != decision.endpoint.as_str()
+    {
+        return Err(ReplayError::Subject(format!(
+            "{}/{} on {}",
+            candidate.model, candidate.version, asked.endpoint
+        )));
+    }
     let mut results = Vec::with_capacity(decision.results.len());
     for result in &decision.results {
         // A gate that did not exist was denied without evaluation.

@@ -117,7 +117,9 @@ async fn collect(
     }
 }
 
-async fn run(batch: Vec<Waiting>, job: Job) {
+async fn run(mut batch: Vec<Waiting>, job: Job) {
+    // Under load, work for callers who have given up only delays the others.
+    batch.retain(|waiting| !waiting.reply.is_closed());
     if batch.len() > 1
         && let Some(answers) = together(&batch, &job).await
     {

@@ -83,15 +83,17 @@ impl Serving {
             let same = current.is_some_and(|live| {
                 live.route == endpoint.route && live.settings == endpoint.settings
             });
-            if !same && let Err(error) = self.publish_record(endpoint).await {
+            if !same && let Err(error) = self.publish(&name).await {
                 failures.push((name, error));
             }
         }
         Ok(failures)
     }
 
+    /// Loads what the record asks for and swaps it in. Only with `changing` held
+    /// since before the record was read: settings have no generation, and an
+    /// earlier record published later would bring back, say, open access.
     async fn publish_record(&self, endpoint: Endpoint) -> PortResult<u64> {
-        let _one = self.changing.lock().await;
         let current = self.endpoint(endpoint.name.as_str());
         if let Some(live) = &current
             && live.route.generation > endpoint.route.generation
@@ -168,6 +170,7 @@ impl Publisher for Serving {
     }
 
     async fn publish(&self, endpoint: &EndpointName) -> PortResult<u64> {
+        let _one = self.changing.lock().await;
         let record = self.store.endpoint(endpoint).await?.ok_or_else(|| {
             PortError::new(
                 ErrorKind::Missing,

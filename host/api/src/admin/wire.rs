@@ -109,7 +109,7 @@ where
     }
 }
 
-/// Two path parameters, parsed.
+/// Two path parameters, parsed; the second is a version.
 #[derive(Debug)]
 pub struct Two<A, B>(pub A, pub B);
 
@@ -127,7 +127,7 @@ where
         let Path((a, b)) = Path::<(String, String)>::from_request_parts(parts, state)
             .await
             .map_err(|error| AdminError::invalid("path_invalid", error.body_text()))?;
-        Ok(Self(parse("path", &a)?, parse("path", &b)?))
+        Ok(Self(parse("path", &a)?, parse("version", &b)?))
     }
 }
 

@@ -10,6 +10,8 @@ use clap::Subcommand;
 use domain::{
     decision::Decision,
     gate::{GateBundle, GateRevision},
+    id::DecisionId,
+    name::GateName,
     ports::engine::GateEngine as _,
 };
 use gates::RegoGates;
@@ -32,7 +34,7 @@ pub(crate) enum GateCommand {
     /// Upload a gate's folder and make it current
     Put {
         /// Name of the gate
-        name: String,
+        name: GateName,
         /// Folder with manifest.json and .rego modules
         folder: PathBuf,
         #[command(flatten)]
@@ -46,14 +48,14 @@ pub(crate) enum GateCommand {
     /// Show a gate
     Show {
         /// The gate
-        name: String,
+        name: GateName,
         #[command(flatten)]
         connection: Connection,
     },
     /// Evaluate a recorded decision again, here, and compare byte for byte
     Replay {
         /// Id of the decision
-        decision: String,
+        decision: DecisionId,
         #[command(flatten)]
         connection: Connection,
     },

@@ -3,6 +3,7 @@
 use super::{Connection, Output};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use domain::name::{DatasetName, ModelName, PluginName};
 use serde_json::{Map, Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -37,14 +38,14 @@ pub(crate) enum ModelCommand {
     /// List versions of a model
     Versions {
         /// The model
-        name: String,
+        name: ModelName,
         #[command(flatten)]
         connection: Connection,
     },
     /// Show one version
     Show {
         /// The model
-        name: String,
+        name: ModelName,
         /// The version
         version: u32,
         #[command(flatten)]
@@ -55,7 +56,7 @@ pub(crate) enum ModelCommand {
 #[derive(Debug, Args)]
 pub(crate) struct RegisterModel {
     /// Name of the model; made if it is new
-    name: String,
+    name: ModelName,
     /// Model file of a new version
     #[arg(long)]
     file: Option<PathBuf>,
@@ -110,16 +111,17 @@ impl RegisterModel {
         let client = self.connection.client()?;
         let known = client.list("/models").await?;
         let known = known
-            .iter()
-            .any(|model| model["name"] == self.name.as_str());
-        if !known {
-            let body = json!({ "name": self.name, "description": self.description });
-            let model = client.post("/models", &body).await?;
-            if self.file.is_none() {
-                output.value(&model);
+            .into_iter()
+            .find(|model| model["name"] == self.name.as_str());
+        let model = match known {
+            Some(model) => model,
+            None => {
+                let body = json!({ "name": self.name, "description": self.description });
+                client.post("/models", &body).await?
             }
-        }
+        };
         let Some(file) = &self.file else {
+            output.value(&model);
             return Ok(());
         };
         let artifact = client.upload(file).await?;
@@ -146,7 +148,7 @@ pub(crate) enum PluginCommand {
     /// Admit a component with its settings
     Register {
         /// Name of the plugin
-        name: String,
+        name: PluginName,
         /// The component
         #[arg(long)]
         file: PathBuf,
@@ -211,7 +213,7 @@ pub(crate) enum DatasetCommand {
     /// Register a CSV or Parquet table with labels
     Register {
         /// Name of the data set
-        name: String,
+        name: DatasetName,
         /// The table
         #[arg(long)]
         file: PathBuf,

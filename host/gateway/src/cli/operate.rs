@@ -7,6 +7,7 @@ use super::{
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use domain::name::{EndpointName, TokenName};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ pub(crate) enum EndpointCommand {
     /// Show one endpoint
     Show {
         /// The endpoint
-        name: String,
+        name: EndpointName,
         #[command(flatten)]
         connection: Connection,
     },
@@ -44,7 +45,7 @@ pub(crate) enum EndpointCommand {
 #[derive(Debug, Args)]
 pub(crate) struct CreateEndpoint {
     /// Name of the endpoint
-    name: String,
+    name: EndpointName,
     /// Gate that every promotion must pass; may be repeated
     #[arg(long = "gate")]
     gates: Vec<String>,
@@ -302,7 +303,7 @@ pub(crate) enum TokenCommand {
     /// Make a token; its secret is printed once
     Create {
         /// What it is for
-        name: String,
+        name: TokenName,
         /// client, viewer, developer, approver or admin
         #[arg(long)]
         role: String,
@@ -317,7 +318,7 @@ pub(crate) enum TokenCommand {
     /// Revoke a token
     Revoke {
         /// The token
-        name: String,
+        name: TokenName,
         #[command(flatten)]
         connection: Connection,
     },

@@ -1,6 +1,7 @@
 //! What commands print: text for people, JSON for scripts.
 
 use console::style;
+use domain::time::Timestamp;
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -65,7 +66,7 @@ impl Output {
             Some(fields) => {
                 let width = fields.keys().map(String::len).max().unwrap_or(0);
                 for (name, value) in fields {
-                    line(&format!("{name:width$}  {}", short(value)));
+                    line(&format!("{name:width$}  {}", cell(name, value)));
                 }
             }
             None => line(&short(value)),
@@ -89,11 +90,11 @@ impl Output {
                 .collect::<Vec<_>>(),
         ];
         for row in rows {
-            let cell = |name: &&str| {
+            let found = |name: &&str| {
                 let pointer = format!("/{}", name.replace('.', "/"));
-                short(row.pointer(&pointer).unwrap_or(&Value::Null))
+                cell(name, row.pointer(&pointer).unwrap_or(&Value::Null))
             };
-            table.push(columns.iter().map(cell).collect());
+            table.push(columns.iter().map(found).collect());
         }
         for row in aligned(&table) {
             line(&row);
@@ -120,6 +121,14 @@ fn aligned(table: &[Vec<String>]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     table.iter().map(pad).collect()
+}
+
+/// The value called `name` on one line; moments as people write them.
+fn cell(name: &str, value: &Value) -> String {
+    match value.as_i64() {
+        Some(ms) if name == "at" || name.ends_with("_at") => Timestamp(ms).to_rfc3339(),
+        _ => short(value),
+    }
 }
 
 /// A value on one line.

@@ -3,13 +3,14 @@
 use super::{Connection, Output};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use domain::name::EndpointName;
 use serde_json::{Value, json};
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Args)]
 pub(crate) struct Predict {
     /// The endpoint
-    endpoint: String,
+    endpoint: EndpointName,
     /// One row of numbers, separated by commas, in the order of the endpoint's inputs
     #[arg(long, conflicts_with = "body")]
     row: Option<String>,

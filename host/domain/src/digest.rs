@@ -22,6 +22,23 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Digest of all that `reader` gives, piece by piece.
+    ///
+    /// # Errors
+    /// What the reader fails with.
+    pub fn of_reader(mut reader: impl std::io::Read) -> std::io::Result<Self> {
+        let mut hasher = Hasher::default();
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut piece) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(n) => hasher.update(piece.get(..n).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Digest from its 32 raw bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -125,6 +142,15 @@ mod tests {
         let text = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), text);
         assert_eq!(text.parse::<Digest>().unwrap(), Digest::of(b""));
+    }
+
+    #[test]
+    fn a_reader_gives_the_digest_of_its_bytes() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|at| at as u8).collect();
+        assert_eq!(
+            Digest::of_reader(bytes.as_slice()).unwrap(),
+            Digest::of(&bytes)
+        );
     }
 
     #[test]

@@ -368,6 +368,17 @@ struct Job {
 
 impl Job {
     fn run(self) -> Result<runner::Report, EvaluationsError> {
+        // The seal names the data set by its digest, so these must be its bytes.
+        let found = std::fs::File::open(&self.path).and_then(Digest::of_reader);
+        if found.ok() != Some(self.dataset.digest) {
+            return Err(EvaluationsError::Port(PortError::new(
+                ErrorKind::Internal,
+                format!(
+                    "the file of data set {} was changed on disk: restore {} from a backup",
+                    self.dataset.name, self.dataset.digest
+                ),
+            )));
+        }
         let table = dataset::read(&self.path, &ReadLimits::default())?;
         let options = runner::Options {
             slices: self.slices,
@@ -435,7 +446,9 @@ fn check_external(
 fn problem(metric: &Metric) -> Option<String> {
     let long = |text: &str| text.chars().count() > MAX_TEXT;
     if long(&metric.method) || metric.note.as_deref().is_some_and(long) {
-        return Some(format!("method and note have at most {MAX_TEXT} characters"));
+        return Some(format!(
+            "method and note have at most {MAX_TEXT} characters"
+        ));
     }
     let numbers = [
         metric.value,

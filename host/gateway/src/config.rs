@@ -400,7 +400,10 @@ mod tests {
         for (url, visible) in [
             ("postgres://u:s3cret@h/db", "u:***@h"),
             ("postgres://u:s3c@s3cret@h/db", "u:***@h"),
-            ("postgres://h/db?sslmode=require&password=s3cret", "sslmode=require"),
+            (
+                "postgres://h/db?sslmode=require&password=s3cret",
+                "sslmode=require",
+            ),
             ("postgres://u:s3cret?@h/db", "u:***@h"),
             ("postgres://h/db?password=s3c@s3cret", "***"),
         ] {
@@ -409,10 +412,7 @@ mod tests {
                 .iter()
                 .map(|setting| (setting.show)(&config))
                 .collect();
-            assert!(
-                !shown.contains("s3c") && shown.contains(visible),
-                "{shown}"
-            );
+            assert!(!shown.contains("s3c") && shown.contains(visible), "{shown}");
         }
     }
 

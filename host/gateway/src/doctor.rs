@@ -11,7 +11,7 @@ use domain::{
     ports::store::{Artifacts as _, Datasets as _, Models as _, Page, Plugins as _},
 };
 use serde::Serialize;
-use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _};
+use std::{collections::BTreeSet, fs::File, os::unix::fs::PermissionsExt as _};
 use store::{FileArtifacts, SqlStore};
 
 /// One thing looked at.
@@ -108,12 +108,16 @@ async fn check_artifacts(config: &Config) -> Result<String, String> {
     store.close().await;
     let mut lost = Vec::new();
     for digest in &digests {
-        match artifacts.read(digest).await {
-            Ok(Some(bytes)) if Digest::of(&bytes) == *digest => {}
-            Ok(Some(_)) => lost.push(format!("{digest} was changed")),
-            Ok(None) => lost.push(format!("{digest} is missing")),
-            Err(error) => lost.push(format!("{digest}: {error}")),
-        }
+        let problem = match artifacts.path(digest).await {
+            Ok(Some(path)) => match File::open(path).and_then(Digest::of_reader) {
+                Ok(found) if found == *digest => continue,
+                Ok(_) => "was changed".to_owned(),
+                Err(error) => error.to_string(),
+            },
+            Ok(None) => "is missing".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        lost.push(format!("{digest} {problem}"));
     }
     if lost.is_empty() {
         Ok(format!("{} in use, all there and unchanged", digests.len()))

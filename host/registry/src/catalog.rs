@@ -79,6 +79,26 @@ impl Catalog {
             path,
             architecture: version.architecture.clone(),
         };
+        // Registered under the digest of these bytes: anything else, however it
+        // came there, is not what was judged.
+        let place = source.path.clone();
+        let found = off_thread("reading the model file", move || {
+            Digest::of_reader(std::fs::File::open(place)?)
+        })
+        .await?
+        .map_err(|error| {
+            let message = format!("model file {} cannot be read", version.artifact);
+            PortError::new(ErrorKind::Internal, message).caused_by(error)
+        })?;
+        if found != version.artifact {
+            return Err(PortError::new(
+                ErrorKind::Internal,
+                format!(
+                    "model file {} was changed on disk: restore it from a backup",
+                    version.artifact
+                ),
+            ));
+        }
         let loader = Arc::clone(&self.loader);
         let loaded = off_thread("loading the model", move || loader.load(&source)).await?;
         loaded.map_err(|error| {

@@ -49,7 +49,7 @@ pub struct Answer {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PredictError {
-    /// Nothing has been promoted yet.
+    /// Nothing has been promoted yet, or what was does not load.
     #[error("endpoint {0:?} serves no version yet: promote one")]
     NoRoute(String),
     /// The version asked for is not in the route.

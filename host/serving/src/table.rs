@@ -15,7 +15,7 @@ use domain::{
         engine::{LoadedVersion, Publisher, Versions},
         store::Endpoints,
     },
-    route::{Endpoint, Variant},
+    route::{Endpoint, Route, Variant},
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -116,10 +116,14 @@ impl Serving {
             variants,
             self.seed,
         );
+        self.put(live);
+        Ok(generation)
+    }
+
+    fn put(&self, live: LiveEndpoint) {
         let mut table = Table::clone(&self.table.load());
         table.insert(live.name.to_string(), Arc::new(live));
         self.table.store(Arc::new(table));
-        Ok(generation)
     }
 
     /// The variant as it runs already, or loaded now.
@@ -177,6 +181,15 @@ impl Publisher for Serving {
                 format!("endpoint {endpoint} does not exist"),
             )
         })?;
-        self.publish_record(record).await
+        let (name, settings) = (record.name.clone(), record.settings.clone());
+        let published = self.publish_record(record).await;
+        if published.is_err() && self.endpoint(name.as_str()).is_none() {
+            // It exists, so callers are told to come back, not that it is unknown.
+            // No route of the database has generation 0 with variants: the next
+            // sync tries again.
+            let waiting = LiveEndpoint::new(name, settings, Route::default(), vec![], self.seed);
+            self.put(waiting);
+        }
+        published
     }
 }

@@ -36,6 +36,13 @@ impl AdminError {
         Self(Failure::new(Fault::TooLarge, detail).with_code("too_large"))
     }
 
+    /// A body that stopped arriving.
+    pub fn slow() -> Self {
+        let waited = super::wire::MAX_WAIT.as_secs();
+        let detail = format!("the body stopped arriving for {waited} s: send it again");
+        Self(Failure::new(Fault::SlowBody, detail))
+    }
+
     /// No token, or none that is known.
     pub fn unauthenticated() -> Self {
         Self(Failure::kind(

@@ -60,7 +60,9 @@ pub async fn keep(State(admin): State<Arc<Admin>>, request: Request, next: Next)
     match work.await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(),
-        Err(_) => AdminError::new(ErrorKind::Internal, "internal", "internal error").into_response(),
+        Err(_) => {
+            AdminError::new(ErrorKind::Internal, "internal", "internal error").into_response()
+        }
     }
 }
 

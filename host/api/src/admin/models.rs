@@ -5,7 +5,7 @@ use crate::{
         Admin,
         error::AdminError,
         operation::Operation,
-        wire::{Answer, Asked, Created, List, Made, One, PageQuery, Two, Wire, parse},
+        wire::{Answer, Asked, Created, List, MAX_WAIT, Made, One, PageQuery, Two, Wire, parse},
     },
     edge::auth::Identity,
 };
@@ -112,7 +112,10 @@ async fn upload_artifact(
         .transpose()?;
     let mut writer = admin.artifacts.writer(admin.max_artifact_bytes).await?;
     let mut body = body;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = tokio::time::timeout(MAX_WAIT, body.frame())
+        .await
+        .map_err(|_| AdminError::slow())?
+    {
         let frame = frame.map_err(|_| {
             AdminError::invalid("upload_broken", "the upload ended early: send it again")
         })?;

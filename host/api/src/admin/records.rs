@@ -124,7 +124,10 @@ async fn create_token(
 ) -> Made<TokenResponse> {
     let now = admin.state.clock.now();
     if request.expires_at.is_some_and(|at| at <= now) {
-        let detail = format!("expires_at: has passed; use milliseconds since the epoch, now {}", now.0);
+        let detail = format!(
+            "expires_at: has passed; use milliseconds since the epoch, now {}",
+            now.0
+        );
         return Err(AdminError::invalid("field_invalid", detail));
     }
     let (token, secret) = new_token(&admin, request, now);

@@ -11,10 +11,12 @@ use domain::ports::store::Page;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 /// Largest JSON body, in bytes.
 pub const MAX_JSON: usize = 4 << 20;
+/// Longest wait for a JSON body, or for the next piece of an upload.
+pub const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Entries of a page when the caller does not say.
 pub const DEFAULT_LIMIT: u32 = 100;
 /// Most entries of a page.
@@ -61,10 +63,13 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminError> {
     Ok(value)
 }
 
-/// All of a JSON request's body, within the limit.
+/// All of a JSON request's body, within the limits of size and time.
 pub async fn read_all(request: Request) -> Result<bytes::Bytes, AdminError> {
     let body = Limited::new(request.into_body(), MAX_JSON);
-    match body.collect().await {
+    let Ok(collected) = tokio::time::timeout(MAX_WAIT, body.collect()).await else {
+        return Err(AdminError::slow());
+    };
+    match collected {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(AdminError::too_large(format!(
             "a JSON body may have at most {MAX_JSON} bytes"

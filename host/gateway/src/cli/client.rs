@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use domain::digest::Digest;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use std::{
@@ -144,7 +145,9 @@ impl Client {
     /// Uploads a file under its digest, streamed; gives the digest.
     pub(crate) async fn upload(&self, path: &Path) -> anyhow::Result<String> {
         let reading = || format!("reading {}", path.display());
-        let digest = digest_of(path).with_context(reading)?;
+        let digest = std::fs::File::open(path)
+            .and_then(Digest::of_reader)
+            .with_context(reading)?;
         let file = tokio::fs::File::open(path).await.with_context(reading)?;
         let length = file.metadata().await.with_context(reading)?.len();
         let request = self
@@ -176,20 +179,6 @@ impl Client {
 
 fn admin(path: &str) -> String {
     format!("/admin/v1{path}")
-}
-
-fn digest_of(path: &Path) -> std::io::Result<domain::digest::Digest> {
-    use std::io::Read as _;
-    let mut file = std::fs::File::open(path)?;
-    let mut hasher = domain::digest::Hasher::default();
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        let n = file.read(&mut piece)?;
-        if n == 0 {
-            return Ok(hasher.finish());
-        }
-        hasher.update(piece.get(..n).unwrap_or_default());
-    }
 }
 
 /// What the server said, in one line.

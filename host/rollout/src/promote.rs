@@ -135,9 +135,11 @@ impl Rollout {
     /// champion. The decision is recorded either way.
     pub async fn promote(&self, request: PromoteRequest) -> Result<Promoted, PromoteError> {
         let wanted = check(&request)?;
-        let (endpoint, candidate) = self.find(&request).await?;
+        self.find(&request).await?;
         // Beside what serves: a version that does not load is never decided on.
         self.publisher.prepare(&request.candidate).await?;
+        // Read again: loading may take minutes, in which gates were attached.
+        let (endpoint, candidate) = self.find(&request).await?;
         let asked = Asked {
             requester: request.requester.clone(),
             role: request.role,

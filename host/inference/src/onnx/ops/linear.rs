@@ -114,7 +114,7 @@ impl Linear {
         let tensor = match layout {
             Layout::InOut => Tensor::from_slice(weight, (inputs, outputs), &Device::Cpu),
             Layout::OutIn => Tensor::from_slice(weight, (outputs, inputs), &Device::Cpu)
-                .and_then(|tensor| tensor.t()),
+                .and_then(|tensor| tensor.t()?.contiguous()),
         };
         Ok(Self {
             inputs,

@@ -178,12 +178,9 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
         Command::Token(command) => command.run(output).await,
         Command::Ledger(command) => command.run(output).await,
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "tollgate",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
+            output::print(&script);
             Ok(ExitCode::SUCCESS)
         }
         // Main took it before the runtime was started.

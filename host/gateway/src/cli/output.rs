@@ -3,7 +3,7 @@
 use console::style;
 use domain::time::Timestamp;
 use serde_json::Value;
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 /// Exit code of a refusal.
 pub(crate) const REFUSED: u8 = 1;
@@ -21,9 +21,15 @@ pub(crate) struct Output {
     pub(crate) json: bool,
 }
 
-#[expect(clippy::print_stdout, reason = "printing is what commands do")]
+/// Prints `text`. A reader that has seen enough, as in `tollgate ledger | head`,
+/// is no failure; and there is nobody left to tell of another.
+pub(crate) fn print(text: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _gone = out.write_all(text).and_then(|()| out.flush());
+}
+
 fn line(text: &str) {
-    println!("{text}");
+    print(format!("{text}\n").as_bytes());
 }
 
 #[expect(

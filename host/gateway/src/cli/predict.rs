@@ -12,7 +12,7 @@ pub(crate) struct Predict {
     /// The endpoint
     endpoint: EndpointName,
     /// One row of numbers, separated by commas, in the order of the endpoint's inputs
-    #[arg(long, conflicts_with = "body")]
+    #[arg(long, conflicts_with = "body", required_unless_present = "body")]
     row: Option<String>,
     /// Open Inference Protocol request (JSON file; - is standard input)
     #[arg(long)]
@@ -56,8 +56,12 @@ fn request(metadata: &Value, row: &str) -> anyhow::Result<Value> {
         .split(',')
         .map(|cell| {
             let cell = cell.trim();
-            cell.parse::<f64>()
-                .map_or_else(|_| Value::from(cell), Value::from)
+            match cell.parse::<f64>() {
+                // JSON has neither: nan is a missing value, and an infinity is
+                // sent as text, for the gateway to refuse.
+                Ok(number) if !number.is_infinite() => Value::from(number),
+                _ => Value::from(cell),
+            }
         })
         .collect();
     let inputs = metadata["inputs"]

@@ -7,7 +7,9 @@ use crate::{
 use anyhow::{Context as _, bail};
 use api::{ApiState, EdgeConfig, admin::Admin, edge::auth::mint};
 use domain::{
+    error::PortError,
     ledger::NewEntry,
+    name::EndpointName,
     ports::{
         Clock, Ids,
         engine::{GateEngine, ModelLoader, PluginEngine, Publisher, Versions},
@@ -51,7 +53,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let serving = Arc::clone(&state.serving);
     state.refresh_tokens().await?;
     for (endpoint, error) in serving.sync().await? {
-        tracing::error!(endpoint.name = %endpoint, %error, "endpoint is not served");
+        not_served(&endpoint, error);
     }
     let listener = TcpListener::bind(config.listen)
         .await
@@ -118,14 +120,8 @@ fn wire(
         Arc::clone(&engines.plugins),
     ));
     let pool = Arc::new(Pool::new(config.workers, config.queue));
-    let seed = u64::from_le_bytes(
-        engines
-            .ids
-            .secret()
-            .first_chunk()
-            .copied()
-            .unwrap_or_default(),
-    );
+    let [a, b, c, d, e, f, g, h, ..] = engines.ids.secret();
+    let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
     let serving = Arc::new(Serving::new(
         Arc::clone(store) as _,
         Arc::clone(&catalog),
@@ -276,6 +272,16 @@ async fn first_token(config: &Config, store: &dyn Store, engines: &Engines) -> a
     Ok(())
 }
 
+/// Says with all its causes why an endpoint's route is not in service.
+fn not_served(endpoint: &EndpointName, error: PortError) {
+    let error = anyhow::Error::new(error);
+    tracing::error!(
+        endpoint.name = %endpoint,
+        error = format!("{error:#}"),
+        "the endpoint's route is not in service; tried again"
+    );
+}
+
 /// Takes up what other gateways on the same database changed, and what could
 /// not be published when it was committed.
 async fn watch(state: Arc<ApiState>, every: Duration) {
@@ -284,7 +290,7 @@ async fn watch(state: Arc<ApiState>, every: Duration) {
         match state.serving.sync().await {
             Ok(failures) => {
                 for (endpoint, error) in failures {
-                    tracing::error!(endpoint.name = %endpoint, %error, "endpoint not brought up to date");
+                    not_served(&endpoint, error);
                 }
             }
             Err(error) => tracing::warn!(%error, "the database does not answer; serving goes on"),

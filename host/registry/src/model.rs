@@ -69,16 +69,7 @@ impl Registry {
         new: NewVersion,
         actor: &str,
     ) -> Result<ModelVersion, RegistryError> {
-        if new.lineage.len() > MAX_LINEAGE {
-            return Err(RegistryError::Field {
-                field: "lineage",
-                message: format!("{} entries, at most {MAX_LINEAGE}", new.lineage.len()),
-            });
-        }
-        for (key, value) in &new.lineage {
-            check_text("lineage", key)?;
-            check_text("lineage", value)?;
-        }
+        check_lineage(&new.lineage)?;
         if self.store.model(&new.model).await?.is_none() {
             return Err(RegistryError::Missing {
                 what: "model",
@@ -149,6 +140,20 @@ impl Registry {
             }),
         }
     }
+}
+
+fn check_lineage(lineage: &BTreeMap<String, String>) -> Result<(), RegistryError> {
+    if lineage.len() > MAX_LINEAGE {
+        return Err(RegistryError::Field {
+            field: "lineage",
+            message: format!("{} entries, at most {MAX_LINEAGE}", lineage.len()),
+        });
+    }
+    for (key, value) in lineage {
+        check_text("lineage", key)?;
+        check_text("lineage", value)?;
+    }
+    Ok(())
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), RegistryError> {

@@ -57,7 +57,7 @@ impl Registry {
                 return Ok(known);
             }
             return Err(RegistryError::Field {
-                field: "name",
+                field: "plugin",
                 message: format!(
                     "this component with these settings is registered as {}",
                     known.plugin

@@ -133,7 +133,7 @@ pub struct Evaluations {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     engine: String,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Evaluations {
@@ -146,7 +146,7 @@ impl Evaluations {
         ids: Arc<dyn Ids>,
         engine: String,
     ) -> Self {
-        let turns = Semaphore::new(CONCURRENT);
+        let turns = Arc::new(Semaphore::new(CONCURRENT));
         Self {
             store,
             artifacts,
@@ -219,8 +219,9 @@ impl Evaluations {
             None => None,
         };
         let path = self.file(&dataset.digest).await?;
-        // The semaphore is never closed, so a turn always comes.
-        let _turn = self.turns.acquire().await;
+        // The semaphore is never closed, so a turn always comes. The job keeps it:
+        // a caller who leaves must not let the next one in beside it.
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
         let job = Job {
             path,
             dataset: dataset.clone(),
@@ -229,7 +230,12 @@ impl Evaluations {
             slices: new.slices,
             seed: new.seed,
         };
-        let report = off_thread(move || job.run()).await??;
+        let report = off_thread(move || {
+            let report = job.run();
+            drop(turn);
+            report
+        })
+        .await??;
         let baseline =
             baseline
                 .zip(report.baseline)

@@ -4,6 +4,7 @@ use domain::{
     error::{ErrorKind, PortError},
     ports::engine::{AdmitError, GateAdmitError, GateTest, ModelLoadError},
 };
+use tokio::sync::Semaphore;
 
 /// Failure of a registration.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +93,23 @@ impl RegistryError {
     }
 }
 
-/// Runs CPU work off the runtime's threads; a panic becomes an error.
+/// Jobs at a time; others wait. Each may take the memory of a whole model.
+static TURNS: Semaphore = Semaphore::const_new(4);
+
+/// Runs CPU work off the runtime's threads, a few jobs at a time; a panic
+/// becomes an error. Must not be called from within a job.
 pub(crate) async fn off_thread<T: Send + 'static>(
     what: &'static str,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, PortError> {
+    // Never closed, so a turn always comes. The job keeps it: it runs to its end
+    // even if the caller leaves.
+    let turn = TURNS.acquire().await;
+    let job = move || {
+        let out = job();
+        drop(turn);
+        out
+    };
     tokio::task::spawn_blocking(job).await.map_err(|error| {
         PortError::new(ErrorKind::Internal, format!("{what} failed unexpectedly")).caused_by(error)
     })

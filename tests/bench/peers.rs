@@ -120,13 +120,17 @@ fn measure_one(
     let requirements = folder.join(format!("{script}.txt"));
     let python = xtask::tools::python(&format!("peer-{script}"), &requirements)?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let log = std::env::temp_dir().join(format!("tollgate-peer-{script}.log"));
+    // Some write files where they are started.
+    let place = std::env::temp_dir().join(format!("tollgate-peer-{script}"));
+    std::fs::create_dir_all(&place)?;
+    let log = place.join("log");
     let output = std::fs::File::create(&log)?;
     let mut command = Command::new(&python);
     command
         .arg(folder.join(format!("{script}_peer.py")))
         .arg(&reference.model)
         .arg(port.to_string())
+        .current_dir(&place)
         .env("PATH", bin_first(&python)?)
         .env("OMP_NUM_THREADS", "1")
         .stdin(Stdio::null())

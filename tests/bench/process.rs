@@ -1,15 +1,15 @@
 //! What the kernel says about processes: CPU time, memory, how busy the machine is.
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{BufRead as _, BufReader},
-    os::unix::process::CommandExt as _,
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-/// A process that is ours, in a group of its own; the group is killed when it is
-/// dropped, because some servers are started by a program that starts another.
+/// A process that is ours. When it is dropped, everything that it started is
+/// killed with it: some servers are started by a program that starts another,
+/// and their workers leave the process group.
 #[derive(Debug)]
 pub(crate) struct Process(Child);
 
@@ -44,11 +44,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Errors mean that it is gone already.
-        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            kill_process_group(group, Signal::KILL).ok();
-        }
+        // Errors mean that it is gone already. Children are listed first: once
+        // their parent is gone they are nobody's.
+        let below = descendants(self.0.id());
         drop(self.0.kill());
+        for pid in below {
+            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
         drop(self.0.wait());
     }
 }
@@ -70,13 +74,27 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
 
 /// CPU seconds of a process and everything below it.
 pub(crate) fn tree_cpu_seconds(pid: u32) -> f64 {
-    let own = cpu_seconds(pid).unwrap_or(0.0);
-    let children =
-        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let below = children
-        .split_whitespace()
-        .filter_map(|child| child.parse().ok());
-    own + below.map(tree_cpu_seconds).sum::<f64>()
+    let seconds = |pid| cpu_seconds(pid).unwrap_or(0.0);
+    seconds(pid) + descendants(pid).into_iter().map(seconds).sum::<f64>()
+}
+
+/// Ids of everything below a process.
+fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut next = vec![pid];
+    while let Some(pid) = next.pop() {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+        for thread in threads.into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            let children = text
+                .split_whitespace()
+                .filter_map(|child| child.parse().ok());
+            next.extend(children);
+        }
+        found.push(pid);
+    }
+    found.retain(|other| *other != pid);
+    found
 }
 
 /// CPU seconds of the whole machine that were not idle.

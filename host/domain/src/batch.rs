@@ -231,17 +231,66 @@ impl Contract {
                 .iter()
                 .all(|field| field.element == first.element)
         {
+            if first.element == Element::Utf8 {
+                return self.batch_from_frame(&self.frame_from_texts(tensor, rows)?);
+            }
             let values = transpose(tensor, rows, fields, first)?;
+            self.refuse_missing(&values, rows)?;
+            let block = Block {
+                fields,
+                values,
+                validity: None,
+            };
             return Ok(Batch {
                 rows,
-                blocks: vec![Block {
-                    fields,
-                    values,
-                    validity: None,
-                }],
+                blocks: vec![block],
             });
         }
         self.batch_from_frame(&self.frame_from_tensors(tensors)?)
+    }
+
+    /// Refuses a NaN in a field that is not nullable.
+    fn refuse_missing(&self, values: &Buffer, rows: usize) -> Result<(), BatchError> {
+        let first = match values {
+            Buffer::F32(v) => v.iter().position(|x| x.is_nan()),
+            Buffer::F64(v) => v.iter().position(|x| x.is_nan()),
+            Buffer::S64(_) | Buffer::S32(_) | Buffer::U8(_) | Buffer::Utf8 { .. } => None,
+        };
+        // Nothing is missing in most requests; only then is each value looked at.
+        let Some(first) = first else { return Ok(()) };
+        let missing = |at: usize| match values {
+            Buffer::F32(v) => v[at].is_nan(),
+            Buffer::F64(v) => v[at].is_nan(),
+            Buffer::S64(_) | Buffer::S32(_) | Buffer::U8(_) | Buffer::Utf8 { .. } => false,
+        };
+        let refused =
+            (first..values.len()).find(|&at| missing(at) && !self.inputs[at / rows].nullable);
+        match refused {
+            Some(at) => Err(BatchError::Null(self.inputs[at / rows].name.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// A table of texts, row after row, as columns.
+    fn frame_from_texts(&self, tensor: &Tensor, rows: usize) -> Result<Frame, BatchError> {
+        let TensorData::Bytes(texts) = &tensor.data else {
+            return Err(BatchError::DataType {
+                name: tensor.name.to_string(),
+                given: tensor.datatype(),
+                expected: DataType::Bytes,
+            });
+        };
+        let fields = self.inputs.len();
+        let mut columns = Vec::with_capacity(fields);
+        for (at, field) in self.inputs.iter().enumerate() {
+            let texts = (0..rows).map(|row| text(tensor, &texts[row * fields + at]));
+            let data = ColumnData::Text(texts.collect::<Result<_, _>>()?);
+            columns.push(Column {
+                name: Arc::clone(&field.name),
+                data,
+            });
+        }
+        Ok(Frame::new(columns)?)
     }
 
     fn frame_from_tensors(&self, tensors: &[Tensor]) -> Result<Frame, BatchError> {
@@ -257,12 +306,10 @@ impl Contract {
             }
             let data = match &tensor.data {
                 TensorData::Int64(v) => ColumnData::Integers(v.clone()),
-                TensorData::Bytes(v) => ColumnData::Text(
-                    v.iter()
-                        .map(|bytes| String::from_utf8(bytes.clone()).map(Some))
-                        .collect::<Result<_, _>>()
-                        .map_err(|_| BatchError::Text(tensor.name.to_string()))?,
-                ),
+                TensorData::Bytes(v) => {
+                    let texts = v.iter().map(|bytes| text(tensor, bytes));
+                    ColumnData::Text(texts.collect::<Result<_, _>>()?)
+                }
                 numbers => ColumnData::Numbers(numbers.to_f64().unwrap_or_default()),
             };
             columns.push(Column {
@@ -271,6 +318,13 @@ impl Contract {
             });
         }
         Ok(Frame::new(columns)?)
+    }
+}
+
+fn text(tensor: &Tensor, bytes: &[u8]) -> Result<Option<String>, BatchError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text.to_owned())),
+        Err(_) => Err(BatchError::Text(tensor.name.to_string())),
     }
 }
 
@@ -294,21 +348,6 @@ fn transpose(
         (TensorData::Int64(v), Element::S64) => Buffer::S64(turn(v, rows, fields)),
         (TensorData::Int32(v), Element::S32) => Buffer::S32(turn(v, rows, fields)),
         (TensorData::Uint8(v), Element::U8) => Buffer::U8(turn(v, rows, fields)),
-        (TensorData::Bytes(v), Element::Utf8) => {
-            let mut offsets = vec![0u32];
-            let mut data = Vec::new();
-            for f in 0..fields {
-                for r in 0..rows {
-                    let text = &v[r * fields + f];
-                    if std::str::from_utf8(text).is_err() {
-                        return Err(BatchError::Text(tensor.name.to_string()));
-                    }
-                    data.extend_from_slice(text);
-                    offsets.push(u32::try_from(data.len()).unwrap_or(u32::MAX));
-                }
-            }
-            Buffer::Utf8 { offsets, data }
-        }
         (data, _) => {
             return Err(BatchError::DataType {
                 name: tensor.name.to_string(),
@@ -432,6 +471,32 @@ mod tests {
             batch.blocks[0].values,
             Buffer::F32(vec![1.0, 3.0, 2.0, 4.0])
         );
+    }
+
+    #[test]
+    fn a_missing_value_is_refused_where_the_field_is_required() {
+        let contract = contract(&[("a", Element::F32, true), ("b", Element::F32, false)]);
+        let row = |a: f32, b: f32| crate::signature::fp32("x", vec![1, 2], vec![a, b]);
+        assert!(contract.batch_from_tensors(&[row(f32::NAN, 1.0)]).is_ok());
+        let error = contract
+            .batch_from_tensors(&[row(1.0, f32::NAN)])
+            .unwrap_err();
+        assert_eq!(error, BatchError::Null("b".to_owned()));
+    }
+
+    #[test]
+    fn a_table_of_texts_marks_empty_ones_as_missing() {
+        let contract = contract(&[("a", Element::Utf8, true), ("b", Element::Utf8, true)]);
+        let texts = ["x", "", "y", "z"].map(|text| text.as_bytes().to_vec());
+        let data = TensorData::Bytes(texts.to_vec());
+        let table = Tensor {
+            name: "t".into(),
+            shape: vec![2, 2],
+            data,
+        };
+        let batch = contract.batch_from_tensors(&[table]).unwrap();
+        // Column after column: x y, then the empty one and z.
+        assert_eq!(batch.blocks[0].validity, Some(vec![0b1011]));
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn not_something_else(bytes: &[u8]) -> Result<(), String> {
     }
     if Parser::is_core_wasm(bytes) {
         return Err(
-            "it is a core module: make a component of it with `wasm-tools component new` (or `cargo xtask guests`)"
+            "it is a core module: make a component of it with `wasm-tools component new` (or `cargo xtask component`)"
                 .into(),
         );
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Largest settings document, in bytes of canonical JSON.
-pub const MAX_SETTINGS: usize = 256 * 1024;
+pub const MAX_SETTINGS: usize = 1 << 20;
 /// Largest budgets that may be asked for.
 pub const MAX_LIMITS: PluginLimits = PluginLimits {
     deadline_ms: 10_000,

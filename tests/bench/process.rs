@@ -16,7 +16,7 @@ pub(crate) struct Process(Child);
 impl Process {
     /// Starts `command`.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
-        let child = command.process_group(0).spawn();
+        let child = command.spawn();
         Ok(Self(
             child.with_context(|| format!("starting {command:?}"))?,
         ))
@@ -88,7 +88,7 @@ fn descendants(pid: u32) -> Vec<u32> {
             let text = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
             let children = text
                 .split_whitespace()
-                .filter_map(|child| child.parse().ok());
+                .filter_map(|child| child.parse::<u32>().ok());
             next.extend(children);
         }
         found.push(pid);

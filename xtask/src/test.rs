@@ -17,11 +17,11 @@ pub struct Options {
 /// Builds plugins and gateway, then runs the tests of the workspace in the same
 /// profile as the demo, so that both share one build.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    let postgres = tools::postgres()?;
+    tools::postgres()?;
     let guests = guests::build_guests(root)?;
     shell::build(root, &["tollgate", "xtask"])?;
     let mut test = shell::cargo(root);
-    test.args(["test", "--release"]);
+    test.args(["test", "--release", "--no-fail-fast"]);
     if options.package.is_empty() {
         test.arg("--workspace");
     }
@@ -30,8 +30,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     }
     test.args(&options.filter);
     test.env("TOLLGATE_GUESTS", &guests)
-        .env("TOLLGATE_BIN", shell::binary(root, "tollgate"))
-        .env("TOLLGATE_POSTGRES_BIN", &postgres);
+        .env("TOLLGATE_BIN", shell::binary(root, "tollgate"));
     let requirements = root.join("tests/clients/requirements.txt");
     match tools::python("clients", &requirements) {
         Ok(python) => {

@@ -44,21 +44,26 @@ pub fn postgres() -> Result<PathBuf> {
     )
 }
 
+/// The first folder that holds all programs: Debian's, newest first, else PATH.
 fn find_postgres() -> Option<PathBuf> {
-    if let Some(initdb) = on_path("initdb") {
-        return initdb.parent().map(Path::to_path_buf);
-    }
-    let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
-        .ok()?
+    let mut packaged: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
         .flatten()
         .filter_map(|entry| {
             let version = entry.file_name().to_str()?.parse().ok()?;
             Some((version, entry.path().join("bin")))
         })
-        .filter(|(_, folder)| folder.join("initdb").is_file())
         .collect();
-    versions.sort();
-    versions.pop().map(|(_, folder)| folder)
+    packaged.sort();
+    let packaged = packaged.into_iter().rev().map(|(_, folder)| folder);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    packaged.chain(std::env::split_paths(&path)).find(|folder| {
+        let programs = ["initdb", "pg_ctl", "postgres", "createdb"];
+        programs
+            .iter()
+            .all(|program| folder.join(program).is_file())
+    })
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -8,7 +8,7 @@ fn demo(data: &std::path::Path) -> (Output, String) {
         .args(["demo", "--once", "--built", "--port", "0", "--data"])
         .arg(data)
         .env("CARGO_MANIFEST_DIR", places::root().join("xtask"))
-        .env("TOLLGATE_BIN", places::tollgate())
+        .env("XTASK_TOLLGATE", places::tollgate())
         .output()
         .unwrap();
     let said = format!(

@@ -7,7 +7,7 @@ use tests::places;
 
 #[test]
 fn tritonclient_works_unmodified() {
-    let Some(python) = std::env::var_os("TOLLGATE_PYTHON") else {
+    let Some(python) = std::env::var_os("XTASK_PYTHON") else {
         // Straight to the stream: the harness keeps what macros print to itself.
         writeln!(
             std::io::stderr(),

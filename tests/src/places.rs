@@ -8,9 +8,9 @@ pub fn root() -> PathBuf {
     tests.parent().unwrap_or(tests).to_path_buf()
 }
 
-/// The gateway's program: `TOLLGATE_BIN`, else what the release profile built.
+/// The gateway's program: `XTASK_TOLLGATE`, else what the release profile built.
 pub fn tollgate() -> PathBuf {
-    std::env::var_os("TOLLGATE_BIN")
+    std::env::var_os("XTASK_TOLLGATE")
         .map_or_else(|| xtask::shell::binary(&root(), "tollgate"), PathBuf::from)
 }
 

@@ -31,7 +31,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     bench
         .current_dir(root)
         .env("TOLLGATE_GUESTS", guests)
-        .env("TOLLGATE_BIN", shell::binary(root, "tollgate"))
+        .env("XTASK_TOLLGATE", shell::binary(root, "tollgate"))
         .args(["--seconds", &options.seconds.to_string()])
         .args(["--rounds", &options.rounds.to_string()]);
     if options.peers {

@@ -47,7 +47,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         Some(data) => data.clone(),
         None => shell::cache().join("demo"),
     };
-    let binary = std::env::var_os("TOLLGATE_BIN")
+    let binary = std::env::var_os("XTASK_TOLLGATE")
         .map_or_else(|| shell::binary(root, "tollgate"), PathBuf::from);
     let signals = signals()?;
     let listen = format!("127.0.0.1:{}", options.port);

@@ -29,12 +29,13 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         test.args(["--package", package]);
     }
     test.args(&options.filter);
+    // Names of our own: the gateway refuses settings that it does not know.
     test.env("TOLLGATE_GUESTS", &guests)
-        .env("TOLLGATE_BIN", shell::binary(root, "tollgate"));
+        .env("XTASK_TOLLGATE", shell::binary(root, "tollgate"));
     let requirements = root.join("tests/clients/requirements.txt");
     match tools::python("clients", &requirements) {
         Ok(python) => {
-            test.env("TOLLGATE_PYTHON", python);
+            test.env("XTASK_PYTHON", python);
         }
         Err(error) => shell::say(&format!(
             "skipping the tests that drive real Python clients (nothing else needs Python): {error:#}"

@@ -215,6 +215,9 @@ fn covered(url: &str) -> String {
         return "***".to_owned();
     };
     let (login, rest) = match rest.rsplit_once('@') {
+        // An @ behind a slash may stand in a password or in an option; rather
+        // than guess, nothing is shown.
+        Some((login, _)) if login.contains('/') => return format!("{scheme}://***"),
         Some((login, rest)) => {
             // Up to what no name holds: a password may hold anything.
             let user = login.split([':', '/', '?']).next().unwrap_or_default();

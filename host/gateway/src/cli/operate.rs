@@ -5,12 +5,19 @@ use super::{
     client::text,
     output::{INCONCLUSIVE, REFUSED},
 };
+use crate::world::SystemClock;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use domain::name::{EndpointName, TokenName};
+use domain::{
+    name::{EndpointName, TokenName},
+    ports::Clock as _,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+
+/// A day in milliseconds.
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 const ENDPOINT_COLUMNS: [&str; 7] = [
     "name",
@@ -307,6 +314,9 @@ pub(crate) enum TokenCommand {
         /// client, viewer, developer, approver or admin
         #[arg(long)]
         role: String,
+        /// Days after which it stops working; never, if not given
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: Option<u32>,
         #[command(flatten)]
         connection: Connection,
     },
@@ -330,9 +340,14 @@ impl TokenCommand {
             Self::Create {
                 name,
                 role,
+                days,
                 connection,
             } => {
-                let body = json!({ "name": name, "role": role });
+                let mut body = json!({ "name": name, "role": role });
+                if let Some(days) = days {
+                    let now = SystemClock.now().0;
+                    body["expires_at"] = (now + i64::from(days) * DAY_MS).into();
+                }
                 let made = connection.client()?.post("/tokens", &body).await?;
                 if output.json {
                     output.value(&made);

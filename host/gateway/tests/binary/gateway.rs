@@ -111,7 +111,10 @@ impl Gateway {
     /// Where the bytes of a digest are kept.
     pub(crate) fn artifact(&self, digest: &str) -> PathBuf {
         let hex = digest.strip_prefix("sha256:").unwrap();
-        let shelf = self.data().join("artifacts/sha256").join(hex.get(..2).unwrap());
+        let shelf = self
+            .data()
+            .join("artifacts/sha256")
+            .join(hex.get(..2).unwrap());
         shelf.join(hex)
     }
 }

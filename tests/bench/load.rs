@@ -1,12 +1,16 @@
 //! The load: keep-alive connections on one thread, each sending its next request
-//! when the last is answered. Raw sockets, so that the generator costs little of
-//! the machine that it shares with the server.
+//! when the last is answered.
+//!
+//! The thread never sleeps. A client that does is woken by each answer, and on
+//! one machine the kernel charges that to the server's write and takes the core
+//! from it: the same server then costs twice as much when it is slow enough for
+//! the client to fall asleep, and servers could not be compared.
 
-use anyhow::{Context as _, Result, ensure};
-use std::time::{Duration, Instant};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+use anyhow::{Context as _, Result, bail};
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
     net::TcpStream,
+    time::{Duration, Instant},
 };
 
 /// Connections at a time.
@@ -51,76 +55,80 @@ pub(crate) struct Loaded {
 
 /// Loads a target for a while. Any answer but 200 is an error.
 pub(crate) fn load(target: &Target, time: Duration) -> Result<Loaded> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let began = Instant::now();
-        let end = began + time;
-        let mut callers = Vec::new();
-        for _ in 0..CONNECTIONS {
-            callers.push(tokio::spawn(call_until(target.clone(), end)));
+    let mut callers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        callers.push(Caller::connect(target)?);
+    }
+    let began = Instant::now();
+    let mut micros = Vec::with_capacity(1 << 20);
+    for caller in &mut callers {
+        caller.send(&target.request)?;
+    }
+    while began.elapsed() < time {
+        for caller in &mut callers {
+            if let Some(latency) = caller.poll()? {
+                micros.push(latency);
+                caller.send(&target.request)?;
+            }
         }
-        let mut micros = Vec::new();
-        for caller in callers {
-            micros.append(&mut caller.await??);
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        micros.sort_unstable();
-        let at = |share: f64| {
-            let index = (micros.len() as f64 * share) as usize;
-            micros
-                .get(index.min(micros.len().saturating_sub(1)))
-                .map_or(0.0, |us| f64::from(*us) / 1e3)
-        };
-        Ok(Loaded {
-            requests: micros.len() as u64,
-            seconds,
-            p50_ms: at(0.5),
-            p99_ms: at(0.99),
-        })
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    micros.sort_unstable();
+    let at = |share: f64| {
+        let index = (micros.len() as f64 * share) as usize;
+        let index = index.min(micros.len().saturating_sub(1));
+        micros.get(index).map_or(0.0, |us| f64::from(*us) / 1e3)
+    };
+    Ok(Loaded {
+        requests: micros.len() as u64,
+        seconds,
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
     })
 }
 
-async fn call_until(target: Target, end: Instant) -> Result<Vec<u32>> {
-    let mut micros = Vec::with_capacity(1 << 16);
-    let mut stream = TcpStream::connect(&target.address)
-        .await
-        .with_context(|| format!("connecting to {}", target.address))?;
-    stream.set_nodelay(true)?;
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let sent = Instant::now();
-        if sent >= end {
-            return Ok(micros);
-        }
-        stream.write_all(&target.request).await?;
-        answer(&mut stream, &mut buffer).await?;
-        micros.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
-    }
+/// One connection with one request under way.
+struct Caller {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    had: usize,
+    sent: Instant,
 }
 
-/// Reads one answer; gives the length of its head and of all of it.
-async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(usize, usize)> {
-    let mut had = 0;
-    let mut whole = None;
-    loop {
-        let free = buffer.get_mut(had..).unwrap_or_default();
-        let read = stream.read(free).await?;
-        ensure!(
-            read > 0,
-            "the server closed the connection, or the answer is too long"
-        );
-        had += read;
-        let seen = buffer.get(..had).unwrap_or_default();
-        if whole.is_none() {
-            whole = lengths(seen)?;
+impl Caller {
+    fn connect(target: &Target) -> Result<Self> {
+        let stream = TcpStream::connect(&target.address)
+            .with_context(|| format!("connecting to {}", target.address))?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            buffer: vec![0; 64 << 10],
+            had: 0,
+            sent: Instant::now(),
+        })
+    }
+
+    fn send(&mut self, request: &[u8]) -> Result<()> {
+        self.had = 0;
+        self.sent = Instant::now();
+        // The last request was answered, so the socket has room for this one.
+        Ok(self.stream.write_all(request)?)
+    }
+
+    /// Microseconds since the request was sent, if all of the answer is there.
+    fn poll(&mut self) -> Result<Option<u32>> {
+        let free = self.buffer.get_mut(self.had..).unwrap_or_default();
+        match self.stream.read(free) {
+            Ok(0) => bail!("the server closed the connection, or the answer is too long"),
+            Ok(read) => self.had += read,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
-        if let Some((head, body)) = whole
-            && had >= head + body
-        {
-            return Ok((head, head + body));
-        }
+        let seen = self.buffer.get(..self.had).unwrap_or_default();
+        let whole = lengths(seen)?.is_some_and(|(head, body)| self.had >= head + body);
+        let micros = u32::try_from(self.sent.elapsed().as_micros()).unwrap_or(u32::MAX);
+        Ok(whole.then_some(micros))
     }
 }
 
@@ -129,16 +137,17 @@ fn lengths(seen: &[u8]) -> Result<Option<(usize, usize)>> {
     let Some(end) = seen.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);
     };
-    let head = String::from_utf8_lossy(seen.get(..end).unwrap_or_default()).into_owned();
-    ensure!(
-        head.starts_with("HTTP/1.1 200"),
-        "not a good answer: {}",
-        String::from_utf8_lossy(seen)
-    );
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse().ok())?
+    let head = seen.get(..end).unwrap_or_default();
+    if !head.starts_with(b"HTTP/1.1 200") {
+        bail!("not a good answer: {}", String::from_utf8_lossy(seen));
+    }
+    const NAME: &[u8] = b"content-length:";
+    let length = head.split(|byte| *byte == b'\n').find_map(|line| {
+        let name = line.get(..NAME.len())?;
+        let value = name
+            .eq_ignore_ascii_case(NAME)
+            .then(|| line.get(NAME.len()..))??;
+        std::str::from_utf8(value).ok()?.trim().parse().ok()
     });
     let length: usize = length.context("the answer says no length")?;
     Ok(Some((end + 4, length)))
@@ -146,14 +155,11 @@ fn lengths(seen: &[u8]) -> Result<Option<(usize, usize)>> {
 
 /// Sends the request once; the body of the answer.
 pub(crate) fn once(target: &Target) -> Result<Vec<u8>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut stream = TcpStream::connect(&target.address).await?;
-        stream.write_all(&target.request).await?;
-        let mut buffer = vec![0; 64 << 10];
-        let (head, whole) = answer(&mut stream, &mut buffer).await?;
-        Ok(buffer.get(head..whole).unwrap_or_default().to_vec())
-    })
+    let mut caller = Caller::connect(target)?;
+    caller.stream.set_nonblocking(false)?;
+    caller.send(&target.request)?;
+    while caller.poll()?.is_none() {}
+    let seen = caller.buffer.get(..caller.had).unwrap_or_default();
+    let (head, _) = lengths(seen)?.context("no head")?;
+    Ok(seen.get(head..).unwrap_or_default().to_vec())
 }

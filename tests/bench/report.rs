@@ -34,7 +34,7 @@ impl Report {
         let text = &mut self.0;
         line(
             text,
-            "Load: 16 keep-alive connections, the reference XGBoost model (200 trees, depth 6), one row of 30 features in Open Inference Protocol JSON. Medians over rounds; ratios are medians of ratios within a round.\n",
+            "Load: 16 keep-alive connections on one thread that never sleeps (see `tests/bench/load.rs` for why), the reference XGBoost model (200 trees, depth 6), one row of 30 features in Open Inference Protocol JSON. Medians over rounds; ratios are medians of ratios within a round.\n",
         );
         line(
             text,

@@ -6,6 +6,8 @@
 //! that stays under [`INLINE_BUDGET_NS`]. One overrun demotes it at once, so a
 //! slow plugin or model never stalls the server's threads twice.
 
+mod waiting;
+
 use std::{
     sync::{
         Arc,
@@ -173,8 +175,13 @@ pub async fn run<T: Send + 'static>(
 
 fn timed<T>(guard: &Guard, job: impl FnOnce() -> T) -> T {
     let start = Instant::now();
+    waiting::note(start);
     let out = job();
-    guard.record(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    let mut ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    if ns > INLINE_BUDGET_NS {
+        ns = waiting::without_waiting(ns);
+    }
+    guard.record(ns);
     out
 }
 

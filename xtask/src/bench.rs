@@ -28,6 +28,8 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let guests = guests::build_guests(root)?;
     shell::build(root, &["tollgate", "limit", "bench"])?;
     let mut bench = std::process::Command::new(shell::binary(root, "bench"));
+    // What the gateway does for itself, for the models that run in the bench.
+    bench.env("RAYON_NUM_THREADS", "1");
     bench
         .current_dir(root)
         .env("TOLLGATE_GUESTS", guests)

@@ -9,7 +9,7 @@ mod table;
 pub mod traffic;
 
 use crate::{gateway::Gateway, guests, shell};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use show::Show;
 use std::{
     path::{Path, PathBuf},
@@ -51,7 +51,8 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         .map_or_else(|| shell::binary(root, "tollgate"), PathBuf::from);
     let signals = signals()?;
     let listen = format!("127.0.0.1:{}", options.port);
-    let mut gateway = Gateway::start(&binary, &data, &listen, |_| ())?;
+    let mut gateway = Gateway::start(&binary, &data, &listen, |_| ())
+        .context("the gateway did not start (is the port taken? choose another with --port)")?;
     let show = Show::start();
     show.line(&format!(
         "gateway is up at {} (data and log in {})",

@@ -4,8 +4,8 @@ use crate::admin::Client;
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
-    fs::File,
-    os::unix::process::CommandExt as _,
+    fs::{DirBuilder, File},
+    os::unix::{fs::DirBuilderExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread::sleep,
@@ -38,7 +38,12 @@ impl Gateway {
         listen: &str,
         more: impl FnOnce(&mut Command),
     ) -> Result<Self> {
-        std::fs::create_dir_all(data)
+        // It will hold tokens: nobody else's business.
+        let mut folder = DirBuilder::new();
+        folder
+            .recursive(true)
+            .mode(0o700)
+            .create(data)
             .with_context(|| format!("cannot create the data folder {}", data.display()))?;
         let told = data.join("listen");
         if told.exists() {

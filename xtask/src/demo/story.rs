@@ -17,7 +17,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 const MODEL: &str = "tumour";
 const PLUGIN: &str = "tabular";
@@ -317,7 +317,15 @@ impl Story<'_> {
             refused.status
         );
         let file = self.gateway.data.join("demo-client.token");
-        std::fs::write(&file, &secret)?;
+        // A file of an earlier run keeps its mode, which was the same.
+        let mut options = std::fs::File::options();
+        let mut file = options
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(file)?;
+        file.write_all(secret.as_bytes())?;
         Ok(caller)
     }
 

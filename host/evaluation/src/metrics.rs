@@ -279,6 +279,18 @@ impl Kind {
         self.difference(value, interval, n, replicates.method(reading, true), None)
     }
 
+    /// Difference of the resampled statistic number `at` of two samples.
+    pub(crate) fn difference_of_estimates(
+        self,
+        (ours, theirs): (&[Option<f64>], &[Option<f64>]),
+        (replicates, at): (&Replicates, usize),
+        n: usize,
+    ) -> Difference {
+        let value = |estimates: &[Option<f64>]| estimates.get(at).copied().flatten();
+        let pair = value(ours).zip(value(theirs));
+        self.difference_of_replicates(pair.map(|(a, b)| a - b), (replicates, at), n)
+    }
+
     /// Difference of two accuracies over the same rows.
     pub(crate) fn difference_of_hits(self, candidate: &[bool], baseline: &[bool]) -> Difference {
         let counts = Agreement::count(candidate, baseline);

@@ -239,12 +239,7 @@ impl Binary {
         let n = self.truth.len();
         let (ours, theirs) = (self.estimates(), baseline.estimates());
         let resampled = |kind: Kind, at: usize| {
-            let pair = ours
-                .get(at)
-                .copied()
-                .flatten()
-                .zip(theirs.get(at).copied().flatten());
-            kind.difference_of_replicates(pair.map(|(a, b)| a - b), (replicates, at), n)
+            kind.difference_of_estimates((&ours, &theirs), (replicates, at), n)
         };
         let areas = (self.area(), baseline.area());
         let areas = areas.0.as_ref().zip(areas.1.as_ref());

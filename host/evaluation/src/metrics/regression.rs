@@ -121,12 +121,7 @@ impl Regression {
         let n = self.truth.len();
         let (ours, theirs) = (self.estimates(), baseline.estimates());
         let resampled = |kind: Kind, at: usize| {
-            let pair = ours
-                .get(at)
-                .copied()
-                .flatten()
-                .zip(theirs.get(at).copied().flatten());
-            kind.difference_of_replicates(pair.map(|(a, b)| a - b), (replicates, at), n)
+            kind.difference_of_estimates((&ours, &theirs), (replicates, at), n)
         };
         let mape = match (self.relative(), baseline.relative()) {
             (Some(ours), Some(theirs)) => Kind::LOSS.difference_of_means(&ours, &theirs),

@@ -7,6 +7,8 @@
 //! [`Forest::score`] gives raw scores (leaf sums plus base scores) per row and
 //! target; what a format makes of them ([`Post`], labels) happens outside.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod check;
 mod complete;
 mod deep;
@@ -234,6 +236,15 @@ impl Forest {
     /// Scores per row.
     pub(crate) const fn targets(&self) -> usize {
         self.targets
+    }
+
+    /// Does without this processor's vector kernel.
+    #[cfg(test)]
+    fn make_portable(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(flat) = &mut self.flat {
+            flat.complete.avx512 = None;
+        }
     }
 
     /// Raw scores, row-major, `targets` per row. Rows that `out` has no room

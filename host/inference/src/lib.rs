@@ -6,7 +6,8 @@
 //! reasons at once, never a panic.
 //!
 //! Start at [`Engine`]; `forest` is the tree-ensemble operator that `xgboost`,
-//! `lightgbm` and `onnx` share.
+//! `lightgbm` and `onnx` share. The only unsafe code is in `forest::avx512`: the
+//! vector instructions' reads, at indices masked with the arrays' lengths.
 
 #![deny(unsafe_code)]
 

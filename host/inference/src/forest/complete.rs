@@ -2,27 +2,91 @@
 //!
 //! A complete tree of depth d needs no child indices: node `i` has children
 //! `2i` and `2i + 1` (the root is 1), and after d steps `i - 2^d` is the leaf.
-//! A node is 8 bytes, and eight trees are walked side by side so that their
-//! memory reads overlap.
+//! Sixteen trees are laid side by side, one node of all of them in a cell, so
+//! that their memory reads overlap and fill vectors.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512::Avx512;
 use super::{
     Node,
     flat::{Plain, Widths},
-    kernel::{LANES, Split},
 };
 
+/// Trees side by side.
+pub(super) const LANES: usize = 16;
+/// Nodes below this one (the first four levels) have their thresholds apart
+/// from their slots: the vector kernel reads all of them.
+pub(super) const TOP: usize = 16;
 /// Deepest tree that is padded.
 const MAX_DEPTH: usize = 8;
 /// Most padded leaf values, so that hostile padding stays small.
 const MAX_VALUES: usize = 1 << 24;
 
-/// Up to eight trees of one depth and kind.
+/// `row[slot] <= threshold` goes to the low child.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Split {
+    pub(super) threshold: f32,
+    pub(super) slot: u32,
+}
+
+/// One node of all lanes: two cache lines. Of a node below [`TOP`], sixteen
+/// thresholds and then sixteen slots; of another, each threshold beside its
+/// slot, so that one read of 8 bytes gets both. Thresholds are bits of `f32`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Cell(pub(super) [u32; 2 * LANES]);
+
+impl Cell {
+    /// Everything goes low, at any node.
+    fn passing(node: usize) -> Self {
+        let mut cell = Self([0; 2 * LANES]);
+        let pass = Split {
+            threshold: f32::INFINITY,
+            slot: 0,
+        };
+        for lane in 0..LANES {
+            cell.put(node, lane, pass);
+        }
+        cell
+    }
+
+    /// Where threshold and slot of a lane are.
+    #[inline(always)]
+    const fn places(top: bool, lane: usize) -> (usize, usize) {
+        let lane = lane % LANES;
+        if top {
+            (lane, LANES + lane)
+        } else {
+            (2 * lane, 2 * lane + 1)
+        }
+    }
+
+    fn put(&mut self, node: usize, lane: usize, split: Split) {
+        let (threshold, slot) = Self::places(node < TOP, lane);
+        self.0[threshold] = split.threshold.to_bits();
+        self.0[slot] = split.slot;
+    }
+
+    /// The split of a lane; `top` says whether the node is below [`TOP`].
+    #[inline(always)]
+    pub(super) const fn split(&self, top: bool, lane: usize) -> Split {
+        let (threshold, slot) = Self::places(top, lane);
+        Split {
+            threshold: f32::from_bits(self.0[threshold]),
+            slot: self.0[slot],
+        }
+    }
+}
+
+/// Up to sixteen trees of one depth and kind.
 #[derive(Debug)]
 pub(super) struct Group {
+    /// How many lanes have a tree: the first ones.
+    pub(super) trees: usize,
     /// 2^depth
     pub(super) size: usize,
-    /// `LANES * size` splits of `splits`, from here.
-    pub(super) first_split: usize,
+    /// `size` cells of `cells`, from here.
+    pub(super) first_cell: usize,
     /// `LANES * size * width` values of `values`, from here.
     pub(super) first_value: usize,
     /// The only target, or all of them.
@@ -33,9 +97,12 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Complete {
     pub(super) groups: Vec<Group>,
-    pub(super) splits: Vec<Split>,
-    /// Leaf values: one per leaf, or one per leaf and target.
+    pub(super) cells: Vec<Cell>,
+    /// Leaf values, lane by lane: one per leaf, or one per leaf and target.
     pub(super) values: Vec<f32>,
+    /// Whether this processor runs the vector kernel.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) avx512: Option<Avx512>,
 }
 
 impl Complete {
@@ -45,7 +112,11 @@ impl Complete {
         let (mut order, mut rest): (Vec<_>, Vec<_>) =
             trees.iter().partition(|tree| tree.depth <= MAX_DEPTH);
         order.sort_by_key(|tree| (tree.target, tree.depth));
-        let mut complete = Self::default();
+        let mut complete = Self {
+            #[cfg(target_arch = "x86_64")]
+            avx512: Avx512::detect(),
+            ..Self::default()
+        };
         for kind in order.chunk_by(|a, b| a.target == b.target) {
             for trees in kind.chunks(LANES) {
                 if complete.push(trees, widths, targets).is_none() {
@@ -54,7 +125,7 @@ impl Complete {
             }
         }
         complete.groups.shrink_to_fit();
-        complete.splits.shrink_to_fit();
+        complete.cells.shrink_to_fit();
         complete.values.shrink_to_fit();
         (complete, rest)
     }
@@ -64,26 +135,24 @@ impl Complete {
         let target = trees.first()?.target;
         let size = 1usize << depth;
         let width = if target.is_some() { 1 } else { targets };
-        let cells = LANES.checked_mul(size)?.checked_mul(width)?;
-        let (first_split, first_value) = (self.splits.len(), self.values.len());
-        if first_value.checked_add(cells)? > MAX_VALUES {
+        let count = LANES.checked_mul(size)?.checked_mul(width)?;
+        let (first_cell, first_value) = (self.cells.len(), self.values.len());
+        if first_value.checked_add(count)? > MAX_VALUES {
             return None;
         }
         // A lane without a tree walks to leaves that say 0.
-        self.splits.resize(first_split + LANES * size, Split::PASS);
-        self.values.resize(first_value + cells, 0.0);
+        self.cells.extend((0..size).map(Cell::passing));
+        self.values.resize(first_value + count, 0.0);
+        let cells = self.cells.get_mut(first_cell..)?;
         for (lane, tree) in trees.iter().enumerate() {
-            let splits = self
-                .splits
-                .get_mut(first_split + lane * size..)?
-                .get_mut(..size)?;
             let values = self.values.get_mut(first_value + lane * size * width..)?;
             let values = values.get_mut(..size * width)?;
-            fill(tree, widths, splits, values, width)?;
+            fill(tree, widths, (cells, lane), values, width)?;
         }
         self.groups.push(Group {
+            trees: trees.len(),
             size,
-            first_split,
+            first_cell,
             first_value,
             target: target.map(|target| target as usize),
         });
@@ -96,11 +165,11 @@ impl Complete {
 fn fill(
     tree: &Plain,
     widths: Widths,
-    splits: &mut [Split],
+    (cells, lane): (&mut [Cell], usize),
     values: &mut [f32],
     width: usize,
 ) -> Option<()> {
-    let size = splits.len();
+    let size = cells.len();
     let mut open = vec![(0usize, 1usize)];
     while let Some((at, place)) = open.pop() {
         match tree.tree.nodes.get(at)? {
@@ -108,10 +177,11 @@ fn fill(
                 feature, yes, no, ..
             } => {
                 let plain = (*tree.splits.get(at)?)?;
-                *splits.get_mut(place)? = Split {
+                let split = Split {
                     threshold: plain.threshold,
                     slot: widths.slot(*feature, plain.nan_low),
                 };
+                cells.get_mut(place)?.put(place, lane, split);
                 let (low, high) = if plain.low_is_yes {
                     (yes, no)
                 } else {
@@ -134,9 +204,7 @@ fn fill(
                 {
                     for (target, weight) in weights {
                         let target = if width == 1 { 0 } else { *target as usize };
-                        {
-                            *leaf.get_mut(target)? += *weight as f32;
-                        }
+                        *leaf.get_mut(target)? += *weight as f32;
                     }
                 }
             }

@@ -5,8 +5,10 @@
 use super::{
     Node,
     flat::{Plain, Widths},
-    kernel::LANES,
 };
+
+/// Trees walked at once.
+const LANES: usize = 8;
 
 /// `row[slot] <= threshold` goes to `low`, else to `low + 1`.
 #[derive(Debug, Clone, Copy)]

@@ -52,7 +52,7 @@ pub(super) struct Flat {
     features: usize,
     targets: usize,
     widths: Widths,
-    complete: Complete,
+    pub(super) complete: Complete,
     deep: Deep,
 }
 
@@ -99,16 +99,25 @@ impl Flat {
     fn add_blocks<const W: usize>(&self, rows: &[f32], out: &mut [f64], block: &mut [[f32; W]]) {
         let rows = rows.chunks(self.features * block.len());
         for (rows, out) in rows.zip(out.chunks_mut(self.targets * block.len())) {
-            let mut count = 0;
+            let (mut count, mut missing) = (0, false);
             for (row, wide) in rows.chunks_exact(self.features).zip(&mut *block) {
-                lay_out(row, wide);
+                missing |= lay_out(row, wide);
                 count += 1;
             }
-            let block = block.get(..count).unwrap_or_default();
+            let rows = block.get(..count).unwrap_or_default();
+            let block = Block { rows, missing };
             self.complete.add(block, self.targets, out);
-            self.deep.add(block, self.targets, out);
+            self.deep.add(rows, self.targets, out);
         }
     }
+}
+
+/// Rows that are laid out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block<'a, const W: usize> {
+    pub(super) rows: &'a [[f32; W]],
+    /// Whether some value is NaN: if none is, both copies of a row are equal.
+    pub(super) missing: bool,
 }
 
 /// Width of a laid-out row: a power of two that holds two copies of it.
@@ -137,10 +146,14 @@ impl Widths {
 }
 
 /// Two copies of the row: NaN as -inf in the first half, as +inf in the second.
-fn lay_out<const W: usize>(row: &[f32], wide: &mut [f32; W]) {
+/// Says whether there was one.
+fn lay_out<const W: usize>(row: &[f32], wide: &mut [f32; W]) -> bool {
     let (low, high) = wide.split_at_mut(W / 2);
+    let mut missing = false;
     for ((x, low), high) in row.iter().zip(low).zip(high) {
+        missing |= x.is_nan();
         *low = if x.is_nan() { f32::NEG_INFINITY } else { *x };
         *high = if x.is_nan() { f32::INFINITY } else { *x };
     }
+    missing
 }

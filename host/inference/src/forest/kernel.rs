@@ -1,111 +1,140 @@
-//! The inner loop over complete trees. Sizes are constants of the code here,
-//! so that masks replace bounds checks.
+//! The portable inner loop over complete trees. Sizes are constants of the code
+//! here, so that masks replace bounds checks.
 
-use super::complete::{Complete, Group};
+use super::{
+    complete::{Cell, Complete, Group, LANES, TOP},
+    flat::Block,
+};
 
-/// Trees walked side by side.
-pub(super) const LANES: usize = 8;
-
-/// One inner node: `row[slot] <= threshold` goes to the low child.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Split {
-    pub(super) threshold: f32,
-    pub(super) slot: u32,
-}
-
-impl Split {
-    /// Everything goes low.
-    pub(super) const PASS: Self = Self {
-        threshold: f32::INFINITY,
-        slot: 0,
-    };
-}
+/// Trees walked side by side: as many as there are registers for.
+const HALF: usize = LANES / 2;
 
 impl Complete {
     /// Adds the leaf sums of each laid-out row to its scores.
-    pub(super) fn add<const W: usize>(&self, block: &[[f32; W]], targets: usize, out: &mut [f64]) {
+    pub(super) fn add<const W: usize>(&self, block: Block<'_, W>, targets: usize, out: &mut [f64]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx512) = self.avx512 {
+            return avx512.add(self, block, targets, out);
+        }
         for group in &self.groups {
-            self.add_group(group, block, targets, out);
+            self.add_group(group, block.rows, targets, out);
         }
     }
 
     fn add_group<const W: usize>(
         &self,
         group: &Group,
-        block: &[[f32; W]],
+        rows: &[[f32; W]],
         targets: usize,
         out: &mut [f64],
     ) {
         match group.size {
-            2 => self.add_sized::<2, W>(group, block, targets, out),
-            4 => self.add_sized::<4, W>(group, block, targets, out),
-            8 => self.add_sized::<8, W>(group, block, targets, out),
-            16 => self.add_sized::<16, W>(group, block, targets, out),
-            32 => self.add_sized::<32, W>(group, block, targets, out),
-            64 => self.add_sized::<64, W>(group, block, targets, out),
-            128 => self.add_sized::<128, W>(group, block, targets, out),
-            _ => self.add_sized::<256, W>(group, block, targets, out),
+            2 => self.add_sized::<2, W>(group, rows, targets, out),
+            4 => self.add_sized::<4, W>(group, rows, targets, out),
+            8 => self.add_sized::<8, W>(group, rows, targets, out),
+            16 => self.add_sized::<16, W>(group, rows, targets, out),
+            32 => self.add_sized::<32, W>(group, rows, targets, out),
+            64 => self.add_sized::<64, W>(group, rows, targets, out),
+            128 => self.add_sized::<128, W>(group, rows, targets, out),
+            _ => self.add_sized::<256, W>(group, rows, targets, out),
         }
     }
 
     fn add_sized<const N: usize, const W: usize>(
         &self,
         group: &Group,
-        block: &[[f32; W]],
+        rows: &[[f32; W]],
         targets: usize,
         out: &mut [f64],
     ) {
-        let Some(trees) = lanes::<Split, N>(&self.splits, group.first_split) else {
+        let Some(cells) = self.cells::<N>(group) else {
             return;
         };
-        if let Some(target) = group.target {
-            let Some(values) = lanes::<f32, N>(&self.values, group.first_value) else {
+        for (row, scores) in rows.iter().zip(out.chunks_exact_mut(targets)) {
+            let mut leaves = [0; LANES];
+            let (first, second) = leaves.split_at_mut(HALF);
+            descend(cells, row, 0, first);
+            if group.trees > HALF {
+                descend(cells, row, HALF, second);
+            }
+            let Some(target) = group.target else {
+                self.add_leaves(group, leaves, scores);
+                continue;
+            };
+            let (Some(values), Some(score)) = (self.values::<N>(group), scores.get_mut(target))
+            else {
                 return;
             };
-            for (row, scores) in block.iter().zip(out.chunks_exact_mut(targets)) {
-                let leaves = descend(trees, row);
-                let mut sums = [0.0; LANES];
-                for ((sum, values), leaf) in sums.iter_mut().zip(values).zip(leaves) {
-                    *sum = f64::from(values[leaf & (N - 1)]);
-                }
-                let [a, b, c, d, e, f, g, h] = sums;
-                if let Some(score) = scores.get_mut(target) {
-                    *score += ((a + b) + (c + d)) + ((e + f) + (g + h));
-                }
+            let mut sums = [0.0; LANES];
+            for ((sum, values), leaf) in sums.iter_mut().zip(values).zip(leaves) {
+                *sum = f64::from(values[leaf & (N - 1)]);
             }
-            return;
+            *score += sum(sums);
         }
-        for (row, scores) in block.iter().zip(out.chunks_exact_mut(targets)) {
-            for (lane, leaf) in descend(trees, row).into_iter().enumerate() {
-                let at = group.first_value + (lane * N + leaf) * targets;
-                let values = self.values.get(at..).unwrap_or_default();
-                for (score, value) in scores.iter_mut().zip(values) {
-                    *score += f64::from(*value);
-                }
+    }
+
+    /// Adds leaves that speak about several targets, lane after lane.
+    pub(super) fn add_leaves(&self, group: &Group, leaves: [usize; LANES], scores: &mut [f64]) {
+        for (lane, leaf) in leaves.into_iter().enumerate().take(group.trees) {
+            let at = group.first_value + (lane * group.size + leaf) * scores.len();
+            let values = self.values.get(at..).unwrap_or_default();
+            for (score, value) in scores.iter_mut().zip(values) {
+                *score += f64::from(*value);
             }
         }
     }
+
+    /// The nodes of a group of size `N`.
+    pub(super) fn cells<const N: usize>(&self, group: &Group) -> Option<&[Cell; N]> {
+        self.cells.get(group.first_cell..)?.first_chunk()
+    }
+
+    /// The leaves of a group of size `N` with one target.
+    pub(super) fn values<const N: usize>(&self, group: &Group) -> Option<&[[f32; N]; LANES]> {
+        let values = self.values.get(group.first_value..)?;
+        values.as_chunks::<N>().0.first_chunk()
+    }
 }
 
-/// The leaf that each of the trees leads the row to.
+/// The leaf that each of the trees from a lane on leads the row to.
 #[inline(always)]
 fn descend<const N: usize, const W: usize>(
-    trees: &[[Split; N]; LANES],
+    cells: &[Cell; N],
     row: &[f32; W],
-) -> [usize; LANES] {
-    let mut at = [1usize; LANES];
-    for _ in 0..N.trailing_zeros() {
-        for (at, tree) in at.iter_mut().zip(trees) {
-            let split = tree[*at & (N - 1)];
-            let low = row[split.slot as usize & (W - 1)] <= split.threshold;
-            *at = (*at << 1) | usize::from(!low);
-        }
+    first: usize,
+    leaves: &mut [usize],
+) {
+    let mut at = [1usize; HALF];
+    let depth = N.trailing_zeros();
+    for _ in 0..depth.min(TOP.trailing_zeros()) {
+        step(cells, row, true, first, &mut at);
     }
-    at.map(|at| at & (N - 1))
+    for _ in TOP.trailing_zeros()..depth {
+        step(cells, row, false, first, &mut at);
+    }
+    for (leaf, at) in leaves.iter_mut().zip(at) {
+        *leaf = at & (N - 1);
+    }
 }
 
-/// Eight lanes of `N` cells, from `first`.
-fn lanes<T, const N: usize>(cells: &[T], first: usize) -> Option<&[[T; N]; LANES]> {
-    let cells = cells.get(first..)?.get(..LANES * N)?;
-    cells.as_chunks::<N>().0.try_into().ok()
+/// One level down in each tree; `top` says whether its nodes are below [`TOP`].
+#[inline(always)]
+fn step<const N: usize, const W: usize>(
+    cells: &[Cell; N],
+    row: &[f32; W],
+    top: bool,
+    first: usize,
+    at: &mut [usize; HALF],
+) {
+    for (lane, at) in at.iter_mut().enumerate() {
+        let split = cells[*at & (N - 1)].split(top, first + lane);
+        let low = row[split.slot as usize & (W - 1)] <= split.threshold;
+        *at = (*at << 1) | usize::from(!low);
+    }
+}
+
+/// The sum, in the order in which vectors are added up by halves.
+fn sum(x: [f64; LANES]) -> f64 {
+    let pair = |i: usize| x[i % HALF] + x[i % HALF + HALF];
+    ((pair(0) + pair(4)) + (pair(2) + pair(6))) + ((pair(1) + pair(5)) + (pair(3) + pair(7)))
 }

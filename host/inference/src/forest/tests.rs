@@ -1,5 +1,7 @@
 //! The compiled layouts against the plainest possible reading of the trees.
 
+mod kernels;
+
 use super::*;
 use proptest::prelude::*;
 

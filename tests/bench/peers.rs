@@ -94,14 +94,18 @@ pub(crate) fn onnx_runtime() -> Result<Vec<Figure>> {
     command.args([models.join("xgb.onnx"), models.join("mlp.onnx")]);
     let mut figures = Vec::new();
     for line in xtask::shell::output(&mut command)?.lines() {
-        let mut words = line.split_whitespace();
-        let (file, rows) = (
-            words.next().context("no file")?,
-            words.next().context("no rows")?,
-        );
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [file, rows, way, us] = *words.as_slice() else {
+            bail!("the script printed {line:?}");
+        };
+        let way = if way == "bound" {
+            " with bound tensors"
+        } else {
+            ""
+        };
         figures.push(Figure {
-            what: format!("ONNX Runtime, one thread, from Python: {file}, batch of {rows}"),
-            us: words.next().context("no figure")?.parse()?,
+            what: format!("ONNX Runtime, one thread, from Python{way}: {file}, batch of {rows}"),
+            us: us.parse()?,
         });
     }
     Ok(figures)

@@ -36,6 +36,8 @@ pub(crate) fn measure(reference: &Reference) -> Result<Vec<Figure>> {
     for (name, file) in [
         ("forest, XGBoost 200 trees of depth 6", "xgb.json"),
         ("small MLP, ONNX", "mlp.onnx"),
+        ("small MLP without labels, ONNX", "mlp_plain.onnx"),
+        ("wide MLP (512-1024-1024-1), ONNX", "wide.onnx"),
     ] {
         let path = places::root().join("tests/fixtures/reference").join(file);
         let model = load(path)?;
@@ -65,9 +67,11 @@ fn prepared(model: &dyn Model, reference: &Reference, rows: usize) -> Result<Pre
         .inputs
         .first()
         .context("a model without inputs")?;
-    let taken = reference.rows.iter().take(rows);
-    let data: Vec<f32> = taken.flatten().map(|value| *value as f32).collect();
-    let shape = vec![rows, data.len() / rows];
+    let width = usize::try_from(*spec.shape.last().context("an input without shape")?)?;
+    // The reference rows one after another, whatever the model's width.
+    let values = reference.rows.iter().flatten().cycle().take(rows * width);
+    let data: Vec<f32> = values.map(|value| *value as f32).collect();
+    let shape = vec![rows, width];
     let tensor = Tensor::new(Arc::clone(&spec.name), shape, TensorData::Fp32(data))?;
     Ok(model.signature().prepare(vec![tensor])?)
 }

@@ -91,7 +91,8 @@ pub(crate) fn onnx_runtime() -> Result<Vec<Figure>> {
     let models = places::root().join("tests/fixtures/reference");
     let mut command = Command::new(python);
     command.arg(folder.join("onnxruntime_peer.py"));
-    command.args([models.join("xgb.onnx"), models.join("mlp.onnx")]);
+    let files = ["xgb.onnx", "mlp.onnx", "mlp_plain.onnx", "wide.onnx"];
+    command.args(files.map(|file| models.join(file)));
     let mut figures = Vec::new();
     for line in xtask::shell::output(&mut command)?.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();

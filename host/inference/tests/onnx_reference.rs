@@ -27,8 +27,12 @@ fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
 }
 
 fn load(name: &str) -> Arc<dyn Model> {
+    load_from(fixture(name))
+}
+
+fn load_from(path: PathBuf) -> Arc<dyn Model> {
     let source = ModelSource {
-        path: fixture(name),
+        path,
         architecture: None,
     };
     Engine::default().load(&source).unwrap()
@@ -92,6 +96,48 @@ fn forests_agree() {
     agrees("rf.onnx", "rf", "probabilities");
     agrees("gb.onnx", "gb", "probabilities");
     agrees("lgbm.onnx", "lgbm", "probabilities");
+}
+
+/// 64 rows of 512 numbers, as `tests/fixtures/make_wide.py` computes them.
+fn wide_rows() -> Vec<Vec<f32>> {
+    let number = |at: i64| (((at * at * 31 + at * 7919) % 2003) as f64 / 1001.5 - 1.0) as f32;
+    let row = |row: i64| (0..512).map(|at| number(row * 512 + at)).collect();
+    (0..64).map(row).collect()
+}
+
+fn wide_agrees(model: &dyn Model, reference: &str) {
+    let all: serde_json::Value = json("wide.json");
+    let expected: Vec<f32> = serde_json::from_value(all[reference].clone()).unwrap();
+    let rows = wide_rows();
+    assert_eq!(rows.len(), expected.len());
+    for size in [1, 8, 64] {
+        for (rows, expected) in rows.chunks(size).zip(expected.chunks(size)) {
+            for (got, want) in positive(model, rows, "probability").iter().zip(expected) {
+                let difference = (got - want).abs();
+                assert!(
+                    difference <= 1e-5,
+                    "{reference}, {size} rows: {got}, not {want}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn wide_network_agrees() {
+    wide_agrees(&*load("wide.onnx"), "wide");
+}
+
+/// `mlp_wide.onnx` has 6 MB of random weights and is kept beside the repository.
+#[test]
+fn wide_network_beside_the_repository_agrees() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/reference/models/mlp_wide.onnx");
+    if !path.is_file() {
+        println!("skipped: no {}", path.display());
+        return;
+    }
+    wide_agrees(&*load_from(path), "mlp_wide");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `kill -9` in the middle of things: after a restart nothing is half done, and
 //! what was acknowledged is there.
 
-use crate::world::World;
+use crate::{
+    moment::{MOMENTS, Moment, again, send, wait_until},
+    world::World,
+};
 use domain::digest::Digest;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,14 +12,9 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
-    thread::sleep,
-    time::Duration,
 };
 use tests::example::{self, DATASET, MODEL};
 use xtask::admin::list;
-
-/// Moments, after a request was sent, at which the gateway is killed.
-const MOMENTS_MS: [u64; 6] = [0, 1, 3, 8, 20, 60];
 
 #[test]
 fn an_upload_cut_off_by_a_kill_leaves_nothing() {
@@ -109,40 +107,37 @@ fn version(world: &World, artifact: &str) -> (u16, Value) {
 }
 
 #[test]
-fn an_evaluation_cut_off_by_a_kill_leaves_nothing() {
+fn an_evaluation_cut_off_by_a_kill_is_sealed_or_not_there_and_can_be_asked_for_again() {
     let mut world = World::start();
     let registered = world.example();
     big_dataset(&world, &registered.files.heldout());
-    let mut acknowledged = Vec::new();
-    // It takes longer than a promotion.
-    for moment in MOMENTS_MS.map(|moment| moment * 10) {
-        let admin = world.admin.clone();
-        let version = registered.champion;
-        let evaluating = std::thread::spawn(move || {
-            let body = json!({"model": MODEL, "version": version, "dataset": "big"});
-            admin.post("/evaluations", &body)
+    let body = json!({"model": MODEL, "version": registered.champion, "dataset": "big"});
+    for (index, moment) in MOMENTS.into_iter().enumerate() {
+        let key = format!("{moment:?}");
+        let caller = send(&world.admin, "/evaluations", &key, &body);
+        let first = moment.kill(&mut world, caller, |world| {
+            evaluations(world, registered.champion).len() > index
         });
-        sleep(Duration::from_millis(moment));
-        world.gateway.kill().unwrap();
-        if let Ok(sealed) = evaluating.join().unwrap() {
-            acknowledged.push(sealed);
-        }
         world.again();
-        let path = format!("/models/{MODEL}/versions/{version}/evaluations");
-        let kept = list(&world.admin.get(&path).unwrap(), "/items");
+        let kept = evaluations(&world, registered.champion);
+        let done = kept.len() > index;
+        assert!(done || moment != Moment::Written);
+        let sealed = again(&world, first.as_ref(), done, "/evaluations", &key, &body);
+        let kept = evaluations(&world, registered.champion);
+        assert_eq!(kept.len(), index + 1, "{moment:?}: done once");
+        assert!(kept.contains(&sealed), "{moment:?}");
         for sealed in &kept {
             assert!(
                 sealed["seal"].is_string() && sealed["finished_at"].is_i64(),
                 "{sealed:#}"
             );
         }
-        for sealed in &acknowledged {
-            assert!(kept.contains(sealed), "an acknowledged evaluation is lost");
-        }
     }
-    // And it still can be done.
-    let body = json!({"model": MODEL, "version": registered.champion, "dataset": "big"});
-    assert!(world.admin.post("/evaluations", &body).unwrap()["seal"].is_string());
+}
+
+fn evaluations(world: &World, version: u64) -> Vec<Value> {
+    let path = format!("/models/{MODEL}/versions/{version}/evaluations");
+    list(&world.admin.get(&path).unwrap(), "/items")
 }
 
 /// The held-out rows a hundred times over, so that a kill falls into the work.
@@ -161,28 +156,32 @@ fn big_dataset(world: &World, heldout: &Path) {
 }
 
 #[test]
-fn a_promotion_cut_off_by_a_kill_is_done_or_not_done() {
+fn a_promotion_cut_off_by_a_kill_is_done_or_not_done_and_can_be_asked_for_again() {
     let mut world = World::start();
     let registered = world.serving("tumour");
-    example::evaluate(&world.admin, registered.better, Some(registered.champion)).unwrap();
-    for (index, moment) in MOMENTS_MS.into_iter().enumerate() {
-        let endpoint = format!("killed-{index}");
+    for moment in MOMENTS {
+        let endpoint = format!("killed-{moment:?}").to_lowercase();
         example::endpoint(&world.admin, &endpoint, "open").unwrap();
-        let (admin, name, version) = (world.admin.clone(), endpoint.clone(), registered.champion);
-        let promoting = std::thread::spawn(move || example::promote(&admin, &name, version));
-        sleep(Duration::from_millis(moment));
-        world.gateway.kill().unwrap();
-        let acknowledged = promoting.join().unwrap().ok();
+        let body = json!({"endpoint": endpoint, "model": MODEL, "version": registered.champion,
+            "reason": "test"});
+        let caller = send(&world.admin, "/promotions", &endpoint, &body);
+        let first = moment.kill(&mut world, caller, |world| {
+            let path = format!("/promotions?endpoint={endpoint}");
+            !list(&world.admin.get(&path).unwrap(), "/items").is_empty()
+        });
         world.again();
         let done = is_done(&world, &endpoint);
-        if let Some(answer) = acknowledged {
-            assert_eq!(answer["promotion"]["status"], "promoted", "{answer:#}");
-            assert!(done, "an acknowledged promotion is lost");
-        }
-        if !done {
-            let answer = example::promote(&world.admin, &endpoint, registered.champion).unwrap();
-            assert_eq!(answer["promotion"]["status"], "promoted", "{answer:#}");
-        }
+        assert!(done || moment != Moment::Written);
+        let answer = again(
+            &world,
+            first.as_ref(),
+            done,
+            "/promotions",
+            &endpoint,
+            &body,
+        );
+        assert_eq!(answer["promotion"]["status"], "promoted", "{answer:#}");
+        assert!(is_done(&world, &endpoint), "{moment:?}: done once");
         let body = registered.files.predict_body(0..1).unwrap();
         let reply = world
             .admin
@@ -265,14 +264,4 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 fn size(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |metadata| metadata.len())
-}
-
-fn wait_until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if holds() {
-            return;
-        }
-        sleep(Duration::from_millis(5));
-    }
-    panic!("it did not happen within ten seconds");
 }

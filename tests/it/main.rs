@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod gate;
 mod lifecycle;
+mod moment;
 mod openapi;
 mod postgres;
 mod protocols;

@@ -17,6 +17,7 @@ struct Caller<'a> {
     world: &'a World,
     document: Value,
     called: BTreeSet<(String, String)>,
+    sent: usize,
 }
 
 impl Caller<'_> {
@@ -65,11 +66,16 @@ impl Caller<'_> {
             );
         }
         let path = filled(&full, fill) + query;
-        let reply = self
-            .world
-            .admin
-            .send(method.clone(), &path, content)
-            .unwrap();
+        let key = format!("{} {path}", self.sent);
+        self.sent += 1;
+        let send = |content| {
+            let headers = [("idempotency-key", key.as_str())];
+            self.world
+                .admin
+                .send_with(method.clone(), &path, content, &headers)
+                .unwrap()
+        };
+        let reply = send(content.clone());
         let status = reply.status.to_string();
         let answer = operation["responses"][&status].clone();
         assert!(
@@ -82,6 +88,15 @@ impl Caller<'_> {
             "{method} {path} answered {status}: {:?}",
             reply.json()
         );
+        let json = content
+            .as_ref()
+            .is_none_or(|(_, media)| *media == "application/json");
+        if *method != Method::GET && json && template != "/tokens" {
+            // The answer kept in the change's own transaction is the one given.
+            let again = send(content);
+            assert_eq!(again.header("idempotency-replayed"), Some("true"), "{key}");
+            assert_eq!((again.status, &again.body), (reply.status, &reply.body));
+        }
         self.called.insert((verb, full.clone()));
         let schema = &answer["content"]["application/json"]["schema"];
         if schema.is_null() {
@@ -137,6 +152,7 @@ fn every_operation_does_what_its_description_says() {
         world: &world,
         document,
         called: BTreeSet::new(),
+        sent: 0,
     };
     api.get("/openapi.json", &[]);
     api.get("/whoami", &[]);
@@ -303,6 +319,7 @@ fn errors_are_problem_documents_of_the_described_shape() {
         world: &world,
         document: world.admin.get("/openapi.json").unwrap(),
         called: BTreeSet::new(),
+        sent: 0,
     };
     let schema = &api.document["components"]["responses"]["Problem"]["content"]["application/problem+json"]
         ["schema"];

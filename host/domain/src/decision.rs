@@ -210,3 +210,13 @@ pub struct Promotion {
     /// When.
     pub at: Timestamp,
 }
+
+/// How a promotion ended. `promotion.status` says whether anything changed; a
+/// refusal is a result, not an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Promoted {
+    /// The promotion.
+    pub promotion: Promotion,
+    /// Its decision.
+    pub decision: Decision,
+}

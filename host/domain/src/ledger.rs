@@ -26,6 +26,36 @@ pub struct LedgerEntry {
     pub hash: Digest,
 }
 
+/// Who asks for a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Name of the token.
+    pub name: String,
+    /// The key under which the answer is kept, if the caller sent one.
+    pub key: Option<RequestKey>,
+}
+
+impl From<&str> for Actor {
+    /// Someone who sent no key.
+    fn from(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            key: None,
+        }
+    }
+}
+
+/// An idempotency key and the request it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// What the caller chose.
+    pub key: String,
+    /// Digest of method, path and body.
+    pub request: Digest,
+    /// HTTP status of its success.
+    pub status: u16,
+}
+
 /// What a caller hands in; the store adds sequence and chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry {
@@ -34,7 +64,7 @@ pub struct NewEntry {
     /// What it happened to.
     pub subject: String,
     /// Who did it.
-    pub actor: String,
+    pub actor: Actor,
     /// When.
     pub at: Timestamp,
     /// Canonical JSON.
@@ -50,7 +80,7 @@ impl NewEntry {
             previous,
             event: self.event.to_owned(),
             subject: self.subject,
-            actor: self.actor,
+            actor: self.actor.name,
             at: self.at,
             body: self.body,
             hash,
@@ -64,7 +94,7 @@ fn entry_hash(seq: u64, previous: &Digest, entry: &NewEntry) -> Digest {
         previous,
         entry.event,
         &entry.subject,
-        &entry.actor,
+        &entry.actor.name,
         entry.at,
         &entry.body,
     )

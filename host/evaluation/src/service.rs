@@ -12,7 +12,7 @@ use domain::{
     evidence::{Dataset, EvaluatedBaseline, Evaluation, ExternalMetric, Metric, Task},
     id::EvaluationId,
     json::canonical,
-    ledger::NewEntry,
+    ledger::{Actor, NewEntry},
     model::VersionRef,
     name::DatasetName,
     ports::{
@@ -163,7 +163,7 @@ impl Evaluations {
     pub async fn create_dataset(
         &self,
         new: NewDataset,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<Dataset, EvaluationsError> {
         let path = self.file(&new.artifact).await?;
         let size = tokio::fs::metadata(&path)
@@ -185,7 +185,7 @@ impl Evaluations {
             columns: inspected.columns,
             label: new.label,
             task: new.task,
-            created_by: actor.to_owned(),
+            created_by: actor.name.clone(),
             created_at: self.clock.now(),
         };
         let body = json!({ "digest": record.digest, "rows": record.rows, "label": record.label });
@@ -204,7 +204,7 @@ impl Evaluations {
     pub async fn create_evaluation(
         &self,
         new: NewEvaluation,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<Evaluation, EvaluationsError> {
         let started_at = self.clock.now();
         let dataset = self.store.dataset(&new.dataset).await?;
@@ -261,7 +261,7 @@ impl Evaluations {
             slices: report.slices,
             latency: report.latency,
             baseline,
-            created_by: actor.to_owned(),
+            created_by: actor.name.clone(),
             started_at,
             finished_at: self.clock.now(),
             seal: None,
@@ -284,7 +284,7 @@ impl Evaluations {
         version: VersionRef,
         source: String,
         metrics: BTreeMap<String, Metric>,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<Vec<ExternalMetric>, EvaluationsError> {
         check_external(&source, &metrics)?;
         if self.store.version(&version).await?.is_none() {
@@ -303,7 +303,7 @@ impl Evaluations {
                 name,
                 metric,
                 source: source.clone(),
-                logged_by: actor.to_owned(),
+                logged_by: actor.name.clone(),
                 logged_at: now,
             })
             .collect();
@@ -341,14 +341,14 @@ impl Evaluations {
         &self,
         event: &'static str,
         subject: String,
-        actor: &str,
+        actor: &Actor,
         body: &serde_json::Value,
     ) -> Result<NewEntry, EvaluationsError> {
         let body = canonical(body)?;
         Ok(NewEntry {
             event,
             subject,
-            actor: actor.to_owned(),
+            actor: actor.clone(),
             at: self.clock.now(),
             body,
         })

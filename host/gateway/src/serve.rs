@@ -259,7 +259,7 @@ async fn first_token(config: &Config, store: &dyn Store, engines: &Engines) -> a
     let entry = NewEntry {
         event: "token.created",
         subject: format!("token/{FIRST_TOKEN}"),
-        actor: "first start".to_owned(),
+        actor: "first start".into(),
         at: now,
         body: r#"{"role":"admin"}"#.to_owned(),
     };

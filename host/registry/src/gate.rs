@@ -4,6 +4,7 @@ use crate::{Registry, RegistryError, error::off_thread};
 use domain::{
     gate::{GateBundle, GateRevision},
     json::canonical_digest,
+    ledger::Actor,
     name::GateName,
 };
 use serde_json::json;
@@ -23,7 +24,7 @@ impl Registry {
     pub async fn create_gate(
         &self,
         new: NewGate,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<GateRevision, RegistryError> {
         let digest =
             canonical_digest(&new.bundle).map_err(|_| RegistryError::NotCanonical("bundle"))?;
@@ -44,7 +45,7 @@ impl Registry {
             name: new.name,
             digest,
             bundle: Arc::unwrap_or_clone(bundle),
-            created_by: actor.to_owned(),
+            created_by: actor.name.clone(),
             created_at: self.clock.now(),
         };
         let body = json!({

@@ -22,7 +22,7 @@ pub use plugin::NewPluginRevision;
 
 use domain::{
     json::canonical,
-    ledger::NewEntry,
+    ledger::{Actor, NewEntry},
     ports::{
         Clock,
         engine::{GateEngine, ModelLoader, PluginEngine},
@@ -54,14 +54,14 @@ impl Registry {
         &self,
         event: &'static str,
         subject: String,
-        actor: &str,
+        actor: &Actor,
         body: &serde_json::Value,
     ) -> Result<NewEntry, RegistryError> {
         let body = canonical(body).map_err(|_| RegistryError::NotCanonical("record"))?;
         Ok(NewEntry {
             event,
             subject,
-            actor: actor.to_owned(),
+            actor: actor.clone(),
             at: self.clock.now(),
             body,
         })

@@ -4,6 +4,7 @@ use crate::{Registry, RegistryError, error::off_thread};
 use domain::{
     batch::{Contract, OutputSpec},
     digest::Digest,
+    ledger::Actor,
     model::{Model, ModelVersion},
     name::{ModelName, VersionNumber},
     plugin::PluginKind,
@@ -44,7 +45,7 @@ pub struct NewVersion {
 
 impl Registry {
     /// Registers a model.
-    pub async fn create_model(&self, new: NewModel, actor: &str) -> Result<Model, RegistryError> {
+    pub async fn create_model(&self, new: NewModel, actor: &Actor) -> Result<Model, RegistryError> {
         check_text("description", &new.description)?;
         let model = Model {
             name: new.name,
@@ -67,7 +68,7 @@ impl Registry {
     pub async fn create_version(
         &self,
         new: NewVersion,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<ModelVersion, RegistryError> {
         check_lineage(&new.lineage)?;
         if self.store.model(&new.model).await?.is_none() {
@@ -109,7 +110,7 @@ impl Registry {
             architecture: new.architecture,
             transform: new.transform,
             lineage: new.lineage,
-            created_by: actor.to_owned(),
+            created_by: actor.name.clone(),
             created_at: self.clock.now(),
         };
         let body = json!({

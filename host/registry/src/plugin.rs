@@ -4,6 +4,7 @@ use crate::{Registry, RegistryError, error::off_thread};
 use domain::{
     digest::Digest,
     json::canonical,
+    ledger::Actor,
     name::PluginName,
     plugin::{PluginLimits, PluginRevision},
 };
@@ -40,7 +41,7 @@ impl Registry {
     pub async fn create_plugin_revision(
         &self,
         new: NewPluginRevision,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<PluginRevision, RegistryError> {
         check_limits(&new.limits)?;
         let settings =
@@ -90,7 +91,7 @@ impl Registry {
             settings: new.settings,
             limits: new.limits,
             contract: admitted.contract,
-            created_by: actor.to_owned(),
+            created_by: actor.name.clone(),
             created_at: self.clock.now(),
         };
         let body =

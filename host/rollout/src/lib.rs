@@ -15,5 +15,5 @@ pub mod evidence;
 pub mod promote;
 pub mod replay;
 
-pub use promote::{PromoteError, PromoteRequest, Promoted, Rollout};
+pub use promote::{PromoteError, PromoteRequest, Rollout};
 pub use replay::{Replay, ReplayError, replay};

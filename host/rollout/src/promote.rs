@@ -5,13 +5,15 @@ use crate::{
     evidence::{Asked, gather},
 };
 use domain::{
-    decision::{Decision, GateResult, Outcome, Override, Promotion, PromotionStatus, Verdict},
+    decision::{
+        Decision, GateResult, Outcome, Override, Promoted, Promotion, PromotionStatus, Verdict,
+    },
     digest::Digest,
     error::{ErrorKind, PortError},
     gate::{Enforcement, GateInput},
     id::{DecisionId, PromotionId},
     json::canonical,
-    ledger::NewEntry,
+    ledger::{Actor, NewEntry},
     model::{ModelVersion, VersionRef},
     name::{EndpointName, GateName},
     ports::{
@@ -37,21 +39,12 @@ pub struct PromoteRequest {
     pub candidate: VersionRef,
     /// Why.
     pub reason: String,
-    /// Name of the token that asks.
-    pub requester: String,
+    /// The token that asks.
+    pub requester: Actor,
     /// Its role.
     pub role: Role,
     /// Reason to override soft gates, should they refuse.
     pub override_reason: Option<String>,
-}
-
-/// How a promotion ended. A refusal is a result, not an error.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Promoted {
-    /// The promotion.
-    pub promotion: Promotion,
-    /// Its decision.
-    pub decision: Decision,
 }
 
 /// Why no decision was made. Nothing was written.
@@ -141,7 +134,7 @@ impl Rollout {
         // Read again: loading may take minutes, in which gates were attached.
         let (endpoint, candidate) = self.find(&request).await?;
         let asked = Asked {
-            requester: request.requester.clone(),
+            requester: request.requester.name.clone(),
             role: request.role,
             reason: request.reason.clone(),
             at: self.clock.now(),
@@ -249,7 +242,7 @@ impl Rollout {
             input_digest: Digest::of(input.as_bytes()),
             input,
             results_digest: Digest::of(said.as_bytes()),
-            requester: request.requester.clone(),
+            requester: request.requester.name.clone(),
             at: asked.at,
         })
     }
@@ -276,10 +269,10 @@ impl Rollout {
             decision: decision.id.clone(),
             generation: route.as_ref().map(|route| route.generation),
             reason: request.reason.clone(),
-            requester: request.requester.clone(),
+            requester: request.requester.name.clone(),
             at: decision.at,
         };
-        let entries = entries(&promotion, &decision)?;
+        let entries = entries(&promotion, &decision, &request.requester)?;
         let commit = PromotionCommit {
             promotion: promotion.clone(),
             decision: decision.clone(),
@@ -305,7 +298,7 @@ fn check(request: &PromoteRequest) -> Result<Option<Override>, PromoteError> {
         return Err(PromoteError::OverrideDenied);
     }
     Ok(Some(Override {
-        by: request.requester.clone(),
+        by: request.requester.name.clone(),
         reason: reason.clone(),
     }))
 }
@@ -318,7 +311,11 @@ fn check_reason(field: &'static str, reason: &str) -> Result<(), PromoteError> {
     Ok(())
 }
 
-fn entries(promotion: &Promotion, decision: &Decision) -> Result<Vec<NewEntry>, PromoteError> {
+fn entries(
+    promotion: &Promotion,
+    decision: &Decision,
+    requester: &Actor,
+) -> Result<Vec<NewEntry>, PromoteError> {
     let made = json!({
         "decision": decision.id,
         "candidate": decision.candidate,
@@ -344,7 +341,7 @@ fn entries(promotion: &Promotion, decision: &Decision) -> Result<Vec<NewEntry>, 
         Ok(NewEntry {
             event,
             subject: format!("endpoint/{}", promotion.endpoint),
-            actor: promotion.requester.clone(),
+            actor: requester.clone(),
             at: promotion.at,
             body: canonical(body).map_err(PromoteError::NotCanonical)?,
         })

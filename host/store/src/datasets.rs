@@ -25,6 +25,7 @@ impl Datasets for SqlStore {
             .execute(write.on())
             .await
             .map_err(failed("register the data set"))?;
+        write.answer(dataset).await?;
         write.commit().await
     }
 

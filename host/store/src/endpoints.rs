@@ -52,6 +52,7 @@ impl Endpoints for SqlStore {
             "make the endpoint",
             format!("endpoint \"{}\"", endpoint.name),
         ))?;
+        write.answer(endpoint).await?;
         write.commit().await
     }
 
@@ -61,24 +62,26 @@ impl Endpoints for SqlStore {
         settings: &EndpointSettings,
         at: Timestamp,
         entry: NewEntry,
-    ) -> PortResult<bool> {
+    ) -> PortResult<Option<Endpoint>> {
         let settings = encode("the settings", settings)?;
         let mut write = self.write().await?;
-        let changed =
-            sqlx::query("UPDATE endpoints SET settings = $1, updated_at = $2 WHERE name = $3")
-                .bind(settings)
-                .bind(at.0)
-                .bind(name.as_str())
-                .execute(write.on())
-                .await
-                .map_err(failed("change the settings"))?
-                .rows_affected();
-        if changed == 0 {
-            return Ok(false);
-        }
+        let changed: Option<EndpointRow> = sqlx::query_as(
+            "UPDATE endpoints SET settings = $1, updated_at = $2 WHERE name = $3
+             RETURNING name, settings, route, generation, created_at, updated_at",
+        )
+        .bind(settings)
+        .bind(at.0)
+        .bind(name.as_str())
+        .fetch_optional(write.on())
+        .await
+        .map_err(failed("change the settings"))?;
+        let Some(changed) = changed.map(endpoint).transpose()? else {
+            return Ok(None);
+        };
         write.append(entry).await?;
+        write.answer(&changed).await?;
         write.commit().await?;
-        Ok(true)
+        Ok(Some(changed))
     }
 
     async fn endpoint(&self, name: &EndpointName) -> PortResult<Option<Endpoint>> {

@@ -15,6 +15,7 @@ use domain::{
     model::VersionRef,
     ports::store::Evaluations,
 };
+use std::collections::BTreeMap;
 
 #[async_trait]
 impl Evaluations for SqlStore {
@@ -40,6 +41,7 @@ impl Evaluations for SqlStore {
             "record the evaluation",
             format!("evaluation {}", evaluation.id),
         ))?;
+        write.answer(evaluation).await?;
         write.commit().await
     }
 
@@ -91,6 +93,7 @@ impl Evaluations for SqlStore {
             .await
             .map_err(failed("log the metric (names have 1 to 256 characters)"))?;
         }
+        write.answer(&BTreeMap::from([("items", metrics)])).await?;
         write.commit().await
     }
 

@@ -25,6 +25,7 @@ impl Gates for SqlStore {
             .execute(write.on())
             .await
             .map_err(failed("register the gate"))?;
+        write.answer(revision).await?;
         write.commit().await
     }
 

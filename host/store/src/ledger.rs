@@ -9,13 +9,16 @@ use crate::{
     connect::{Dialect, PATIENCE, SqlStore},
     document::{corrupt, parse, signed, unsigned},
     failure::failed,
+    records::insert_reply,
 };
 use domain::{
     digest::Digest,
     error::{ErrorKind, PortError, PortResult},
-    ledger::{LedgerEntry, NewEntry},
+    ledger::{LedgerEntry, NewEntry, RequestKey},
+    ports::store::KeptReply,
     time::Timestamp,
 };
+use serde::Serialize;
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::OwnedMutexGuard;
 
@@ -25,7 +28,15 @@ pub(crate) struct Write {
     tx: Transaction<'static, Any>,
     seq: u64,
     hash: Digest,
+    asked: Option<Asked>,
     _turn: OwnedMutexGuard<()>,
+}
+
+/// The request that a change answers.
+struct Asked {
+    actor: String,
+    key: RequestKey,
+    at: Timestamp,
 }
 
 impl SqlStore {
@@ -62,6 +73,7 @@ impl SqlStore {
             tx,
             seq: unsigned("ledger head", seq)?,
             hash: parse("ledger head", &hash)?,
+            asked: None,
             _turn: turn,
         })
     }
@@ -104,7 +116,11 @@ impl Write {
     }
 
     /// Appends an entry and gives its number, to stand in the rows it records.
-    pub(crate) async fn append(&mut self, entry: NewEntry) -> PortResult<i64> {
+    pub(crate) async fn append(&mut self, mut entry: NewEntry) -> PortResult<i64> {
+        if let Some(key) = entry.actor.key.take() {
+            let (actor, at) = (entry.actor.name.clone(), entry.at);
+            self.asked = Some(Asked { actor, key, at });
+        }
         let seq = self
             .seq
             .checked_add(1)
@@ -129,6 +145,28 @@ impl Write {
         self.seq = seq;
         self.hash = entry.hash;
         Ok(number)
+    }
+
+    /// Keeps `made` as the answer to the request's idempotency key, if it has one.
+    pub(crate) async fn answer<T: Serialize>(&mut self, made: &T) -> PortResult<()> {
+        if self.asked.is_none() {
+            return Ok(());
+        }
+        let body = serde_json::to_vec(made).map_err(|error| corrupt("reply").caused_by(error))?;
+        self.answer_bytes(body).await
+    }
+
+    /// Like [`Write::answer`], with the body as it stands.
+    pub(crate) async fn answer_bytes(&mut self, body: Vec<u8>) -> PortResult<()> {
+        let Some(Asked { actor, key, at }) = self.asked.take() else {
+            return Ok(());
+        };
+        let reply = KeptReply {
+            request: key.request,
+            status: key.status,
+            body,
+        };
+        insert_reply(self.on(), &actor, &key.key, &reply, at).await
     }
 
     /// Makes the change durable.

@@ -31,6 +31,7 @@ impl Models for SqlStore {
                 "register the model",
                 format!("model \"{}\"", model.name),
             ))?;
+        write.answer(model).await?;
         write.commit().await
     }
 
@@ -89,6 +90,7 @@ impl Models for SqlStore {
         .execute(write.on())
         .await
         .map_err(failed("register the version"))?;
+        write.answer(&version).await?;
         write.commit().await?;
         Ok(version)
     }

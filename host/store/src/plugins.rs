@@ -53,6 +53,7 @@ impl Plugins for SqlStore {
         .execute(write.on())
         .await
         .map_err(failed("register the plugin revision"))?;
+        write.answer(revision).await?;
         write.commit().await
     }
 

@@ -9,7 +9,7 @@ use crate::{
     models::require_version,
 };
 use domain::{
-    decision::{Decision, Outcome, Promotion, PromotionStatus},
+    decision::{Decision, Outcome, Promoted, Promotion, PromotionStatus},
     error::{ErrorKind, PortError, PortResult},
     id::{DecisionId, PromotionId},
     name::EndpointName,
@@ -48,6 +48,11 @@ pub(crate) async fn commit(store: &SqlStore, commit: PromotionCommit) -> PortRes
     if let Some(route) = &commit.route {
         change_route(&mut write, &commit.promotion, route).await?;
     }
+    let answer = Promoted {
+        promotion: commit.promotion,
+        decision: commit.decision,
+    };
+    write.answer(&answer).await?;
     write.commit().await
 }
 

@@ -15,6 +15,7 @@ use domain::{
     time::Timestamp,
     token::{Role, Token},
 };
+use sqlx::AnyConnection;
 
 #[async_trait]
 impl Records for SqlStore {
@@ -63,6 +64,7 @@ impl Records for SqlStore {
             return Ok(false);
         }
         write.append(entry).await?;
+        write.answer_bytes(Vec::new()).await?;
         write.commit().await?;
         Ok(true)
     }
@@ -133,21 +135,38 @@ impl Records for SqlStore {
         at: Timestamp,
     ) -> PortResult<()> {
         let _turn = self.turn().await?;
-        sqlx::query(
-            "INSERT INTO kept_replies (actor, key, request, status, body, kept_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(actor)
-        .bind(key)
-        .bind(reply.request.to_string())
-        .bind(i64::from(reply.status))
-        .bind(reply.body.clone())
-        .bind(at.0)
-        .execute(&self.pool)
-        .await
-        .map_err(taken("keep the reply", "a reply to this idempotency key"))?;
-        Ok(())
+        let mut connection = self
+            .pool
+            .acquire()
+            .await
+            .map_err(failed("keep the reply"))?;
+        insert_reply(&mut connection, actor, key, reply, at).await
     }
+}
+
+/// Keeps a reply: by itself, or within the change that it answers. Conflict if
+/// the key has one: another gateway answered the same request meanwhile.
+pub(crate) async fn insert_reply(
+    connection: &mut AnyConnection,
+    actor: &str,
+    key: &str,
+    reply: &KeptReply,
+    at: Timestamp,
+) -> PortResult<()> {
+    sqlx::query(
+        "INSERT INTO kept_replies (actor, key, request, status, body, kept_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(actor.to_owned())
+    .bind(key.to_owned())
+    .bind(reply.request.to_string())
+    .bind(i64::from(reply.status))
+    .bind(reply.body.clone())
+    .bind(at.0)
+    .execute(connection)
+    .await
+    .map_err(taken("keep the reply", "a reply to this idempotency key"))?;
+    Ok(())
 }
 
 type TokenRow = (String, String, String, String, i64, Option<i64>);

@@ -79,6 +79,7 @@ async fn tell(url: String) {
     promotions::pages(&world).await;
     records::tokens(&world).await;
     records::replies(&world).await;
+    records::answers(&world).await;
     records::ledger(&world).await;
     failures::a_restart_keeps_everything(&world).await;
     failures::one_statement_fails_and_nothing_is_written(&world).await;

@@ -1,13 +1,10 @@
 //! Data sets.
 
-use crate::{
-    admin::{
-        Admin,
-        error::AdminError,
-        operation::Operation,
-        wire::{Answer, Created, List, Made, One, Wire},
-    },
-    edge::auth::Identity,
+use crate::admin::{
+    Admin,
+    error::AdminError,
+    operation::Operation,
+    wire::{Answer, By, Created, List, Made, One, Wire},
 };
 use axum::{Json, extract::State, http::Method};
 use domain::{
@@ -67,7 +64,7 @@ pub struct CreateDatasetRequest {
 
 async fn create_dataset(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     Wire(request): Wire<CreateDatasetRequest>,
 ) -> Made<Dataset> {
     let new = NewDataset {
@@ -77,7 +74,7 @@ async fn create_dataset(
         task: request.task,
     };
     Ok(Created(
-        admin.evaluations.create_dataset(new, &who.name).await?,
+        admin.evaluations.create_dataset(new, &actor).await?,
     ))
 }
 

@@ -1,20 +1,17 @@
 //! Endpoints and their settings. Routes are not written here: only a cleared
 //! promotion writes a route.
 
-use crate::{
-    admin::{
-        Admin,
-        error::AdminError,
-        operation::Operation,
-        wire::{Answer, Created, List, Made, One, Wire},
-    },
-    edge::auth::Identity,
+use crate::admin::{
+    Admin,
+    error::AdminError,
+    operation::Operation,
+    wire::{Answer, By, Created, List, Made, One, Wire},
 };
 use axum::{Json, extract::State, http::Method};
 use domain::{
     error::ErrorKind,
     json::canonical,
-    ledger::NewEntry,
+    ledger::{Actor, NewEntry},
     name::EndpointName,
     ports::engine::Publisher as _,
     route::{Endpoint, EndpointSettings, Route},
@@ -80,7 +77,7 @@ pub struct CreateEndpointRequest {
 
 async fn create_endpoint(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     Wire(request): Wire<CreateEndpointRequest>,
 ) -> Made<Endpoint> {
     check(&admin, &request.settings).await?;
@@ -97,7 +94,7 @@ async fn create_endpoint(
         "endpoint.created",
         &endpoint.name,
         &endpoint.settings,
-        &who,
+        actor,
     )?;
     admin.state.store.insert_endpoint(&endpoint, entry).await?;
     admin.state.serving.publish(&endpoint.name).await?;
@@ -106,23 +103,18 @@ async fn create_endpoint(
 
 async fn put_settings(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     One(name): One<EndpointName>,
     Wire(settings): Wire<EndpointSettings>,
 ) -> Answer<Endpoint> {
     check(&admin, &settings).await?;
-    let entry = entry(&admin, "endpoint.settings", &name, &settings, &who)?;
+    let entry = entry(&admin, "endpoint.settings", &name, &settings, actor)?;
     let now = admin.state.clock.now();
-    if !admin
-        .state
-        .store
-        .update_settings(&name, &settings, now, entry)
-        .await?
-    {
-        return Err(AdminError::missing("endpoint", &name));
-    }
+    let store = &admin.state.store;
+    let changed = store.update_settings(&name, &settings, now, entry).await?;
+    let changed = changed.ok_or_else(|| AdminError::missing("endpoint", &name))?;
     admin.state.serving.publish(&name).await?;
-    find(&admin, &name).await.map(Json)
+    Ok(Json(changed))
 }
 
 async fn check(admin: &Admin, settings: &EndpointSettings) -> Result<(), AdminError> {
@@ -175,7 +167,7 @@ fn entry(
     event: &'static str,
     name: &EndpointName,
     settings: &EndpointSettings,
-    who: &Identity,
+    actor: Actor,
 ) -> Result<NewEntry, AdminError> {
     let body = canonical(settings).map_err(|error| {
         AdminError::new(ErrorKind::Internal, "not_canonical", error.to_string())
@@ -183,7 +175,7 @@ fn entry(
     Ok(NewEntry {
         event,
         subject: format!("endpoint/{name}"),
-        actor: who.name.to_string(),
+        actor,
         at: admin.state.clock.now(),
         body,
     })

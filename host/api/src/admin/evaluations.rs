@@ -1,13 +1,10 @@
 //! Evaluations and metrics from outside.
 
-use crate::{
-    admin::{
-        Admin,
-        error::AdminError,
-        operation::Operation,
-        wire::{Answer, Created, List, Made, One, Two, Wire},
-    },
-    edge::auth::Identity,
+use crate::admin::{
+    Admin,
+    error::AdminError,
+    operation::Operation,
+    wire::{Answer, By, Created, List, Made, One, Two, Wire},
 };
 use axum::{Json, extract::State, http::Method};
 use domain::{
@@ -94,7 +91,7 @@ pub struct CreateEvaluationRequest {
 
 async fn create_evaluation(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     Wire(request): Wire<CreateEvaluationRequest>,
 ) -> Made<Evaluation> {
     let new = NewEvaluation {
@@ -108,7 +105,7 @@ async fn create_evaluation(
         seed: request.seed,
     };
     Ok(Created(
-        admin.evaluations.create_evaluation(new, &who.name).await?,
+        admin.evaluations.create_evaluation(new, &actor).await?,
     ))
 }
 
@@ -144,14 +141,14 @@ pub struct LogMetricsRequest {
 
 async fn log_external(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     Two(model, version): Two<ModelName, VersionNumber>,
     Wire(request): Wire<LogMetricsRequest>,
 ) -> Made<List<ExternalMetric>> {
     let name = VersionRef { model, version };
     let logged = admin
         .evaluations
-        .log_external(name, request.source, request.metrics, &who.name)
+        .log_external(name, request.source, request.metrics, &actor)
         .await?;
     Ok(Created(List::whole(logged)))
 }

@@ -1,13 +1,10 @@
 //! Gates.
 
-use crate::{
-    admin::{
-        Admin,
-        error::AdminError,
-        operation::Operation,
-        wire::{Answer, Created, List, Made, One, Wire},
-    },
-    edge::auth::Identity,
+use crate::admin::{
+    Admin,
+    error::AdminError,
+    operation::Operation,
+    wire::{Answer, By, Created, List, Made, One, Wire},
 };
 use axum::{Json, extract::State, http::Method};
 use domain::{
@@ -65,12 +62,12 @@ pub(super) fn operations() -> Vec<Operation> {
 
 async fn put_gate(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     One(name): One<GateName>,
     Wire(bundle): Wire<GateBundle>,
 ) -> Made<GateRevision> {
     let new = NewGate { name, bundle };
-    Ok(Created(admin.registry.create_gate(new, &who.name).await?))
+    Ok(Created(admin.registry.create_gate(new, &actor).await?))
 }
 
 async fn list_gates(State(admin): State<Arc<Admin>>) -> Answer<List<GateRevision>> {

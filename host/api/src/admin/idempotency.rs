@@ -1,4 +1,7 @@
 //! Idempotency keys: the same key and request get the same answer once given.
+//!
+//! The store keeps the answer in the transaction of the change itself, so that a
+//! crash cannot come between; what changed nothing is kept here afterwards.
 
 use crate::{
     admin::{Admin, error::AdminError, wire::read_all},
@@ -11,7 +14,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::{digest::Digest, error::ErrorKind, ports::store::KeptReply, time::Timestamp};
+use domain::{
+    digest::Digest, error::ErrorKind, ledger::RequestKey, ports::store::KeptReply, time::Timestamp,
+};
 use http_body_util::BodyExt as _;
 use std::{
     collections::HashSet,
@@ -49,14 +54,19 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Answers from the kept reply, or keeps the reply of a success.
-pub async fn keep(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+/// Answers from the kept reply, or sees to it that the reply of a success, which
+/// has this `status`, is kept.
+pub async fn keep(
+    State((status, admin)): State<(u16, Arc<Admin>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(key) = request.headers().get("idempotency-key").cloned() else {
         return next.run(request).await;
     };
     // What has begun is finished, and its answer kept, even if the caller leaves:
     // that is what the key is for.
-    let work = tokio::spawn(async move { kept_or_run(&admin, &key, request, next).await });
+    let work = tokio::spawn(async move { kept_or_run(&admin, &key, status, request, next).await });
     match work.await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(),
@@ -69,6 +79,7 @@ pub async fn keep(State(admin): State<Arc<Admin>>, request: Request, next: Next)
 async fn kept_or_run(
     admin: &Admin,
     key: &HeaderValue,
+    status: u16,
     request: Request,
     next: Next,
 ) -> Result<Response, AdminError> {
@@ -108,10 +119,19 @@ async fn kept_or_run(
         }
         return Ok(replay(kept));
     }
-    let response = next
-        .run(Request::from_parts(parts, Body::from(bytes)))
-        .await;
+    let mut request = Request::from_parts(parts, Body::from(bytes));
+    request.extensions_mut().insert(RequestKey {
+        key: key.to_owned(),
+        request: digest,
+        status,
+    });
+    let response = next.run(request).await;
     if !response.status().is_success() {
+        return Ok(response);
+    }
+    // Also if it cannot be told now: what was asked for is done.
+    let kept = admin.state.store.kept_reply(&actor, key, since).await;
+    if !matches!(kept, Ok(None)) {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

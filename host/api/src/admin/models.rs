@@ -1,13 +1,10 @@
 //! Artifacts, models and versions.
 
-use crate::{
-    admin::{
-        Admin,
-        error::AdminError,
-        operation::Operation,
-        wire::{Answer, Asked, Created, List, MAX_WAIT, Made, One, PageQuery, Two, Wire, parse},
-    },
-    edge::auth::Identity,
+use crate::admin::{
+    Admin,
+    error::AdminError,
+    operation::Operation,
+    wire::{Answer, Asked, By, Created, List, MAX_WAIT, Made, One, PageQuery, Two, Wire, parse},
 };
 use axum::{Json, extract::State, http::Method};
 use domain::{
@@ -140,14 +137,14 @@ pub struct CreateModelRequest {
 
 async fn create_model(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     Wire(request): Wire<CreateModelRequest>,
 ) -> Made<Model> {
     let new = NewModel {
         name: request.name,
         description: request.description,
     };
-    Ok(Created(admin.registry.create_model(new, &who.name).await?))
+    Ok(Created(admin.registry.create_model(new, &actor).await?))
 }
 
 async fn list_models(
@@ -187,7 +184,7 @@ pub struct CreateVersionRequest {
 
 async fn create_version(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     One(model): One<ModelName>,
     Wire(request): Wire<CreateVersionRequest>,
 ) -> Made<ModelVersion> {
@@ -198,9 +195,7 @@ async fn create_version(
         architecture: request.architecture,
         lineage: request.lineage,
     };
-    Ok(Created(
-        admin.registry.create_version(new, &who.name).await?,
-    ))
+    Ok(Created(admin.registry.create_version(new, &actor).await?))
 }
 
 async fn list_versions(

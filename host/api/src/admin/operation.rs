@@ -162,10 +162,8 @@ pub fn router<S>(operations: Vec<Operation>, admin: Arc<Admin>) -> Router<S> {
         let keeps_answer = operation.keeps_answer();
         let mut handler = operation.handler;
         if keeps_answer {
-            handler = handler.layer(middleware::from_fn_with_state(
-                Arc::clone(&admin),
-                idempotency::keep,
-            ));
+            let state = (operation.status, Arc::clone(&admin));
+            handler = handler.layer(middleware::from_fn_with_state(state, idempotency::keep));
         }
         handler = handler.layer(middleware::from_fn_with_state(
             operation.query,

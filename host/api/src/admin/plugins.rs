@@ -1,13 +1,10 @@
 //! Plugin revisions.
 
-use crate::{
-    admin::{
-        Admin,
-        error::AdminError,
-        operation::Operation,
-        wire::{Answer, Created, List, Made, One, Wire},
-    },
-    edge::auth::Identity,
+use crate::admin::{
+    Admin,
+    error::AdminError,
+    operation::Operation,
+    wire::{Answer, By, Created, List, Made, One, Wire},
 };
 use axum::{Json, extract::State, http::Method};
 use domain::{
@@ -78,7 +75,7 @@ fn no_settings() -> serde_json::Value {
 
 async fn create_plugin_revision(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     One(plugin): One<PluginName>,
     Wire(request): Wire<CreatePluginRevisionRequest>,
 ) -> Made<PluginRevision> {
@@ -89,10 +86,7 @@ async fn create_plugin_revision(
         limits: request.limits,
     };
     Ok(Created(
-        admin
-            .registry
-            .create_plugin_revision(new, &who.name)
-            .await?,
+        admin.registry.create_plugin_revision(new, &actor).await?,
     ))
 }
 

@@ -5,13 +5,13 @@ use crate::{
         Admin,
         error::AdminError,
         operation::Operation,
-        wire::{Answer, Asked, Created, List, Made, One, PageQuery, Wire, parse},
+        wire::{Answer, Asked, By, Created, List, Made, One, PageQuery, Wire, parse},
     },
     edge::auth::Identity,
 };
 use axum::{Json, extract::State, http::Method};
 use domain::{
-    decision::{Decision, Promotion},
+    decision::{Decision, Promoted, Promotion},
     gate::GateRevision,
     id::{DecisionId, PromotionId},
     model::VersionRef,
@@ -40,7 +40,7 @@ pub(super) fn operations() -> Vec<Operation> {
             create_promotion,
         )
         .takes::<CreatePromotionRequest>()
-        .gives::<PromotionResponse>(201),
+        .gives::<Promoted>(201),
         Operation::read("/promotions", "list_promotions", "Promotions, newest first", list)
             .query(pages)
             .gives::<List<Promotion>>(200),
@@ -84,15 +84,6 @@ pub struct OverrideRequest {
     pub reason: String,
 }
 
-/// How a promotion ended. `promotion.status` says whether anything changed.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct PromotionResponse {
-    /// The promotion.
-    pub promotion: Promotion,
-    /// Its decision.
-    pub decision: Decision,
-}
-
 /// A decision with the gates that made it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DecisionResponse {
@@ -105,8 +96,9 @@ pub struct DecisionResponse {
 async fn create_promotion(
     State(admin): State<Arc<Admin>>,
     who: Identity,
+    By(requester): By,
     Wire(request): Wire<CreatePromotionRequest>,
-) -> Made<PromotionResponse> {
+) -> Made<Promoted> {
     let request = PromoteRequest {
         endpoint: request.endpoint,
         candidate: VersionRef {
@@ -114,7 +106,7 @@ async fn create_promotion(
             version: request.version,
         },
         reason: request.reason,
-        requester: who.name.to_string(),
+        requester,
         role: who.role,
         override_reason: request.overriding.map(|wanted| wanted.reason),
     };
@@ -129,10 +121,7 @@ async fn create_promotion(
                 "internal error",
             )
         })??;
-    Ok(Created(PromotionResponse {
-        promotion: promoted.promotion,
-        decision: promoted.decision,
-    }))
+    Ok(Created(promoted))
 }
 
 fn endpoint_of(query: &PageQuery) -> Result<Option<EndpointName>, AdminError> {

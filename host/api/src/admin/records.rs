@@ -6,7 +6,7 @@ use crate::{
         error::AdminError,
         openapi,
         operation::Operation,
-        wire::{Answer, Asked, Created, List, MAX_LIMIT, Made, One, Wire},
+        wire::{Answer, Asked, By, Created, List, MAX_LIMIT, Made, One, Wire},
     },
     edge::auth::{Identity, mint},
 };
@@ -16,7 +16,7 @@ use axum::{
     http::{Method, StatusCode},
 };
 use domain::{
-    ledger::{LedgerEntry, NewEntry},
+    ledger::{Actor, LedgerEntry, NewEntry},
     name::TokenName,
     time::Timestamp,
     token::{Role, Token},
@@ -119,7 +119,7 @@ pub struct TokenResponse {
 
 async fn create_token(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     Wire(request): Wire<CreateTokenRequest>,
 ) -> Made<TokenResponse> {
     let now = admin.state.clock.now();
@@ -132,7 +132,7 @@ async fn create_token(
     }
     let (token, secret) = new_token(&admin, request, now);
     let body = format!(r#"{{"role":"{}"}}"#, token.role.as_str());
-    let entry = entry(&admin, "token.created", &token.name, &who, body);
+    let entry = entry(&admin, "token.created", &token.name, actor, body);
     admin.state.store.insert_token(&token, entry).await?;
     admin.state.refresh_tokens().await?;
     Ok(Created(TokenResponse { token, secret }))
@@ -156,13 +156,13 @@ fn entry(
     admin: &Admin,
     event: &'static str,
     name: &TokenName,
-    who: &Identity,
+    actor: Actor,
     body: String,
 ) -> NewEntry {
     NewEntry {
         event,
         subject: format!("token/{name}"),
-        actor: who.name.to_string(),
+        actor,
         at: admin.state.clock.now(),
         body,
     }
@@ -174,10 +174,10 @@ async fn list_tokens(State(admin): State<Arc<Admin>>) -> Answer<List<Token>> {
 
 async fn revoke_token(
     State(admin): State<Arc<Admin>>,
-    who: Identity,
+    By(actor): By,
     One(name): One<TokenName>,
 ) -> Result<StatusCode, AdminError> {
-    let entry = entry(&admin, "token.revoked", &name, &who, "{}".to_owned());
+    let entry = entry(&admin, "token.revoked", &name, actor, "{}".to_owned());
     if !admin.state.store.revoke_token(&name, entry).await? {
         return Err(AdminError::missing("token", &name));
     }

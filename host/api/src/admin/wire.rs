@@ -7,7 +7,10 @@ use axum::{
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use domain::ports::store::Page;
+use domain::{
+    ledger::{Actor, RequestKey},
+    ports::store::Page,
+};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -91,6 +94,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
             .get::<Self>()
             .cloned()
             .ok_or_else(AdminError::unauthenticated)
+    }
+}
+
+/// Who asks for a change, with the idempotency key if one was sent.
+#[derive(Debug)]
+pub struct By(pub Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = AdminError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AdminError> {
+        let identity = Identity::from_request_parts(parts, state).await?;
+        Ok(Self(Actor {
+            name: identity.name.to_string(),
+            key: parts.extensions.get::<RequestKey>().cloned(),
+        }))
     }
 }
 

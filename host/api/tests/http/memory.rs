@@ -135,7 +135,7 @@ impl Endpoints for Memory {
         _: &EndpointSettings,
         _: Timestamp,
         _: NewEntry,
-    ) -> PortResult<bool> {
+    ) -> PortResult<Option<Endpoint>> {
         absent()
     }
     async fn endpoint(&self, name: &EndpointName) -> PortResult<Option<Endpoint>> {

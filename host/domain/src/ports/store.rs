@@ -124,14 +124,15 @@ pub struct PromotionCommit {
 pub trait Endpoints: Send + Sync + Debug {
     /// Makes an endpoint with an empty route. Conflict if the name is taken.
     async fn insert_endpoint(&self, endpoint: &Endpoint, entry: NewEntry) -> PortResult<()>;
-    /// Changes settings; false if there is no such endpoint.
+    /// Changes settings and gives the endpoint as it is then; none if there is
+    /// no such endpoint.
     async fn update_settings(
         &self,
         name: &EndpointName,
         settings: &EndpointSettings,
         at: Timestamp,
         entry: NewEntry,
-    ) -> PortResult<bool>;
+    ) -> PortResult<Option<Endpoint>>;
     /// One endpoint.
     async fn endpoint(&self, name: &EndpointName) -> PortResult<Option<Endpoint>>;
     /// All endpoints, by name.
@@ -156,7 +157,10 @@ pub trait Endpoints: Send + Sync + Debug {
     ) -> PortResult<Vec<Decision>>;
 }
 
-/// A reply that was given to an idempotency key.
+/// A reply that was given to an idempotency key. A change whose [`NewEntry`]
+/// carries a key keeps its reply itself, in its own transaction: what the method
+/// wrote, as the admin API answers it. So a retry after a crash finds either the
+/// reply or nothing done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptReply {
     /// Digest of method, path and body of the request that got it.
@@ -187,7 +191,8 @@ pub trait Records: Send + Sync + Debug {
         key: &str,
         since: Timestamp,
     ) -> PortResult<Option<KeptReply>>;
-    /// Keeps a reply. Conflict if the key has one.
+    /// Keeps the reply of a success that changed nothing. Conflict if the key
+    /// has one.
     async fn keep_reply(
         &self,
         actor: &str,

@@ -119,7 +119,7 @@ fn entry() -> NewEntry {
     NewEntry {
         event: "test",
         subject: "test".to_owned(),
-        actor: "test".to_owned(),
+        actor: "test".into(),
         at: Timestamp(0),
         body: "{}".to_owned(),
     }
@@ -313,7 +313,7 @@ pub(crate) fn request(number: u32, overriding: Option<&str>) -> PromoteRequest {
         endpoint: "e".parse().unwrap(),
         candidate: version(number),
         reason: "test".to_owned(),
-        requester: "tester".to_owned(),
+        requester: "tester".into(),
         role: Role::Admin,
         override_reason: overriding.map(str::to_owned),
     }

@@ -83,6 +83,7 @@ pub(crate) async fn a_caller_gives_up_at_any_step(world: &World) {
                 .update_settings(&name, &settings(1), NOW, changed)
                 .await
                 .unwrap()
+                .is_some()
         );
         let promotion = store.promotion(&attempt.promotion.id).await.unwrap();
         let decision = store.decision(&attempt.decision.id).await.unwrap();

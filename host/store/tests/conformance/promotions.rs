@@ -42,14 +42,15 @@ pub(crate) async fn endpoints(world: &World) {
             .await
             .unwrap()
     };
-    assert!(change("b").await);
+    let told = change("b").await;
     let before = store.ledger(1, 10_000).await.unwrap().len();
-    assert!(!change("none").await);
+    assert_eq!(change("none").await, None);
     assert_eq!(store.ledger(1, 10_000).await.unwrap().len(), before);
 
     let mut changed = endpoint("b");
     changed.settings = settings(2000);
     changed.updated_at = later;
+    assert_eq!(told, Some(changed.clone()));
     assert_eq!(
         world.other.endpoint(&"b".parse().unwrap()).await.unwrap(),
         Some(changed.clone())

@@ -5,8 +5,8 @@ use domain::{
     digest::Digest,
     error::ErrorKind,
     id::TokenId,
-    ledger::first_break,
-    ports::store::{KeptReply, Records as _},
+    ledger::{RequestKey, first_break},
+    ports::store::{KeptReply, Models as _, Records as _},
     time::Timestamp,
 };
 
@@ -106,6 +106,37 @@ pub(crate) async fn replies(world: &World) {
         world.other.keep_reply("ada", "race", &two, NOW),
     );
     assert!(a.is_ok() != b.is_ok());
+}
+
+/// A change that came with a key keeps its answer, and both or neither happen.
+pub(crate) async fn answers(world: &World) {
+    let store = &world.store;
+    let keyed = |key: &str| {
+        let mut entry = entry("model.registered", "x");
+        entry.actor.key = Some(RequestKey {
+            key: key.to_owned(),
+            request: Digest::of(b"POST /admin/v1/models"),
+            status: 201,
+        });
+        entry
+    };
+    let actor = entry("x", "x").actor.name;
+    let made = model("keyed");
+    store.insert_model(&made, keyed("one")).await.unwrap();
+    let kept = world.other.kept_reply(&actor, "one", NOW).await.unwrap();
+    let kept = kept.unwrap();
+    assert_eq!(kept.status, 201);
+    assert_eq!(kept.body, serde_json::to_vec(&made).unwrap());
+    // Refused: no answer.
+    refused(store.insert_model(&made, keyed("two")).await);
+    assert_eq!(store.kept_reply(&actor, "two", NOW).await.unwrap(), None);
+    // Another gateway answered the same key meanwhile: nothing is done twice.
+    let before = store.ledger(1, 10_000).await.unwrap().len();
+    let twice = model("keyed-twice");
+    let (kind, _) = refused(world.other.insert_model(&twice, keyed("one")).await);
+    assert_eq!(kind, ErrorKind::Conflict);
+    assert_eq!(store.model(&twice.name).await.unwrap(), None);
+    assert_eq!(store.ledger(1, 10_000).await.unwrap().len(), before);
 }
 
 pub(crate) async fn ledger(world: &World) {

@@ -29,7 +29,7 @@ pub(crate) fn entry(event: &'static str, subject: &str) -> NewEntry {
     NewEntry {
         event,
         subject: subject.to_owned(),
-        actor: "token/ada ☃".to_owned(),
+        actor: "token/ada ☃".into(),
         at: NOW,
         body: r#"{"why":"it is a test"}"#.to_owned(),
     }

@@ -24,3 +24,5 @@ mod oip;
 mod parts;
 #[path = "http/roundtrip.rs"]
 mod roundtrip;
+#[path = "http/trouble.rs"]
+mod trouble;

@@ -126,6 +126,7 @@ fn wire(
         Arc::clone(store) as _,
         Arc::clone(&catalog),
         Arc::clone(&pool),
+        Arc::clone(&engines.clock),
         seed,
     ));
     let edge = EdgeConfig {
@@ -278,7 +279,7 @@ fn not_served(endpoint: &EndpointName, error: PortError) {
     tracing::error!(
         endpoint.name = %endpoint,
         error = format!("{error:#}"),
-        "the endpoint's route is not in service; tried again"
+        "the endpoint's route is not in service; it is tried again, less and less often"
     );
 }
 

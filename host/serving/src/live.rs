@@ -3,7 +3,9 @@
 use crate::{
     batcher::Batcher,
     lane::{Guard, Pool},
+    predict::PredictError,
     stats::VariantStats,
+    trouble::NotLoaded,
 };
 use domain::{
     name::EndpointName,
@@ -57,6 +59,8 @@ pub struct LiveEndpoint {
     pub route: Route,
     /// Its variants, in route order.
     pub variants: Vec<Arc<LiveVariant>>,
+    /// Why there are none, if the database has a route for it.
+    pub not_loaded: Option<NotLoaded>,
     draws: AtomicU64,
 }
 
@@ -74,7 +78,25 @@ impl LiveEndpoint {
             settings,
             route,
             variants,
+            not_loaded: None,
             draws: AtomicU64::new(seed),
+        }
+    }
+
+    /// An endpoint that exists and whose route does not load.
+    pub fn not_loaded(name: EndpointName, settings: EndpointSettings, why: NotLoaded) -> Self {
+        Self {
+            not_loaded: Some(why),
+            ..Self::new(name, settings, Route::default(), vec![], 0)
+        }
+    }
+
+    /// Why nothing here can answer.
+    pub fn absence(&self) -> PredictError {
+        let endpoint = self.name.to_string();
+        match self.not_loaded {
+            Some(why) => PredictError::NotLoaded { endpoint, why },
+            None => PredictError::NoRoute(endpoint),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     lane::{self, INLINE_BUDGET_NS, Pool, PoolError},
     live::{LiveEndpoint, LiveVariant},
+    trouble::NotLoaded,
 };
 use domain::{
     batch::BatchError,
@@ -49,9 +50,20 @@ pub struct Answer {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PredictError {
-    /// Nothing has been promoted yet, or what was does not load.
+    /// Nothing has been promoted yet.
     #[error("endpoint {0:?} serves no version yet: promote one")]
     NoRoute(String),
+    /// What was promoted does not load.
+    #[error(
+        "endpoint {endpoint:?} cannot serve the version that was promoted: {}; it is tried again \
+         by itself, the gateway's log has the cause", .why.reason
+    )]
+    NotLoaded {
+        /// The endpoint.
+        endpoint: String,
+        /// Why, and when it is tried again.
+        why: NotLoaded,
+    },
     /// The version asked for is not in the route.
     #[error("endpoint {endpoint:?} does not serve version {version}")]
     NoVersion {
@@ -91,7 +103,7 @@ impl PredictError {
     /// The kind, for the error tables.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRoute(_) => ErrorKind::Unavailable,
+            Self::NoRoute(_) | Self::NotLoaded { .. } => ErrorKind::Unavailable,
             Self::NoVersion { .. } => ErrorKind::Missing,
             Self::Input(_) | Self::Batch(_) => ErrorKind::Invalid,
             Self::Transform(error) => error.kind(),
@@ -108,6 +120,7 @@ impl PredictError {
             Self::Transform(PluginError::Open { retry_after_ms }) => {
                 Some(retry_after_ms.div_ceil(1000).max(1))
             }
+            Self::NotLoaded { why, .. } => Some(why.retry_after_s.max(1)),
             _ if matches!(self.kind(), ErrorKind::Exhausted | ErrorKind::Unavailable) => Some(1),
             _ => None,
         }
@@ -156,7 +169,7 @@ fn choose<'a>(
     request: &PredictRequest,
 ) -> Result<&'a Arc<LiveVariant>, PredictError> {
     if endpoint.variants.is_empty() {
-        return Err(PredictError::NoRoute(endpoint.name.to_string()));
+        return Err(endpoint.absence());
     }
     match request.version {
         Some(version) => endpoint
@@ -169,7 +182,7 @@ fn choose<'a>(
             }),
         None => endpoint
             .pick(request.sticky_key.as_deref())
-            .ok_or_else(|| PredictError::NoRoute(endpoint.name.to_string())),
+            .ok_or_else(|| endpoint.absence()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     lane::Pool,
     live::{LiveEndpoint, LiveVariant},
     predict::{Answer, PredictError, PredictRequest, predict},
+    trouble::{NotLoaded, Troubles},
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -12,10 +13,11 @@ use domain::{
     model::VersionRef,
     name::EndpointName,
     ports::{
+        Clock,
         engine::{LoadedVersion, Publisher, Versions},
         store::Endpoints,
     },
-    route::{Endpoint, Route, Variant},
+    route::{Endpoint, Variant},
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -28,6 +30,8 @@ pub struct Serving {
     store: Arc<dyn Endpoints>,
     versions: Arc<dyn Versions>,
     pool: Arc<Pool>,
+    clock: Arc<dyn Clock>,
+    troubles: Troubles,
     /// One change of the table at a time; readers never wait.
     changing: tokio::sync::Mutex<()>,
     seed: u64,
@@ -39,6 +43,7 @@ impl Serving {
         store: Arc<dyn Endpoints>,
         versions: Arc<dyn Versions>,
         pool: Arc<Pool>,
+        clock: Arc<dyn Clock>,
         seed: u64,
     ) -> Self {
         Self {
@@ -46,6 +51,8 @@ impl Serving {
             store,
             versions,
             pool,
+            clock,
+            troubles: Troubles::default(),
             changing: tokio::sync::Mutex::new(()),
             seed,
         }
@@ -74,7 +81,8 @@ impl Serving {
 
     /// Brings the table up to the database: what is new or changed is loaded
     /// and swapped in, what is unchanged stays. An endpoint that fails to load
-    /// keeps serving what it served; all such failures are given back.
+    /// keeps serving what it served and is tried again after a pause that grows;
+    /// all failures of this call are given back.
     pub async fn sync(&self) -> PortResult<Vec<(EndpointName, PortError)>> {
         let mut failures = Vec::new();
         for endpoint in self.store.endpoints().await? {
@@ -83,7 +91,11 @@ impl Serving {
             let same = current.is_some_and(|live| {
                 live.route == endpoint.route && live.settings == endpoint.settings
             });
-            if !same && let Err(error) = self.publish(&name).await {
+            let due = self.troubles.is_due(&endpoint, self.clock.now());
+            if !same
+                && due
+                && let Err(error) = self.publish(&name).await
+            {
                 failures.push((name, error));
             }
         }
@@ -118,6 +130,19 @@ impl Serving {
         );
         self.put(live);
         Ok(generation)
+    }
+
+    /// Puts off the next try. Where nothing is served, callers hear why, and that
+    /// the endpoint exists.
+    fn not_loaded(&self, record: Endpoint, kind: ErrorKind) {
+        let pause_ms = self.troubles.failed(&record, self.clock.now());
+        let current = self.endpoint(record.name.as_str());
+        if current.is_none_or(|live| live.variants.is_empty()) {
+            // No route of the database has generation 0 with variants, so this is
+            // never taken for the record itself.
+            let why = NotLoaded::new(kind, pause_ms);
+            self.put(LiveEndpoint::not_loaded(record.name, record.settings, why));
+        }
     }
 
     fn put(&self, live: LiveEndpoint) {
@@ -181,14 +206,10 @@ impl Publisher for Serving {
                 format!("endpoint {endpoint} does not exist"),
             )
         })?;
-        let (name, settings) = (record.name.clone(), record.settings.clone());
-        let published = self.publish_record(record).await;
-        if published.is_err() && self.endpoint(name.as_str()).is_none() {
-            // It exists, so callers are told to come back, not that it is unknown.
-            // No route of the database has generation 0 with variants: the next
-            // sync tries again.
-            let waiting = LiveEndpoint::new(name, settings, Route::default(), vec![], self.seed);
-            self.put(waiting);
+        let published = self.publish_record(record.clone()).await;
+        match &published {
+            Ok(_) => self.troubles.over(endpoint),
+            Err(error) => self.not_loaded(record, error.kind),
         }
         published
     }

@@ -46,15 +46,7 @@ impl Target {
             Some(version) => variants
                 .find(|live| live.variant.version.version == version)
                 .ok_or_else(|| no_version(&self.live, version)),
-            None => champion(&self.live).ok_or_else(|| {
-                Failure::kind(
-                    ErrorKind::Unavailable,
-                    format!(
-                        "endpoint {:?} serves no version yet: promote one",
-                        self.live.name.as_str()
-                    ),
-                )
-            }),
+            None => champion(&self.live).ok_or_else(|| self.live.absence().into()),
         }
     }
 

@@ -34,7 +34,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -256,14 +256,30 @@ fn models() -> HashMap<&'static str, (Behaviour, Vec<TensorSpec>, bool)> {
     ])
 }
 
+/// The version whose file is damaged until someone restores it.
+#[derive(Debug, Default)]
+pub struct Damaged {
+    pub tries: AtomicU64,
+    pub restored: AtomicBool,
+}
+
 #[derive(Debug)]
-struct TestVersions(Arc<std::sync::Barrier>);
+struct TestVersions(Arc<std::sync::Barrier>, Arc<Damaged>);
 
 #[async_trait]
 impl Versions for TestVersions {
     async fn load(&self, version: &VersionRef) -> PortResult<Arc<LoadedVersion>> {
+        let mut name = version.model.as_str();
+        if name == "damaged" {
+            self.1.tries.fetch_add(1, Relaxed);
+            if !self.1.restored.load(Relaxed) {
+                let message = "model file sha256:00 was changed on disk";
+                return Err(PortError::new(ErrorKind::Internal, message));
+            }
+            name = "m";
+        }
         let (behaviour, inputs, transform) = models()
-            .remove(version.model.as_str())
+            .remove(name)
             .ok_or_else(|| PortError::new(ErrorKind::Missing, format!("no version {version}")))?;
         let signature = Signature {
             outputs: specs(behaviour, &inputs),
@@ -396,6 +412,8 @@ pub struct Fixture {
     pub clock: Arc<HandClock>,
     /// Where [`Behaviour::Touchy`] waits.
     pub gate: Arc<std::sync::Barrier>,
+    /// Its version is `damaged/1`.
+    pub damaged: Arc<Damaged>,
     pub stop: CancellationToken,
     pub server: tokio::task::JoinHandle<Drained>,
 }
@@ -415,10 +433,12 @@ impl Fixture {
         *memory.endpoints.lock().unwrap() = endpoints;
         let gate = Arc::new(std::sync::Barrier::new(2));
         let clock = Arc::new(HandClock(AtomicI64::new(1_000_000)));
+        let damaged = Arc::new(Damaged::default());
         let serving = Arc::new(Serving::new(
             memory.clone(),
-            Arc::new(TestVersions(Arc::clone(&gate))),
+            Arc::new(TestVersions(Arc::clone(&gate), Arc::clone(&damaged))),
             Arc::new(Pool::new(4, 64)),
+            clock.clone(),
             1,
         ));
         assert!(serving.sync().await.unwrap().is_empty());
@@ -444,6 +464,7 @@ impl Fixture {
             memory,
             clock,
             gate,
+            damaged,
             stop,
             server,
         }

@@ -202,7 +202,7 @@ pub(crate) async fn index(State(state): Shared, request: Request) -> Response {
                 entries.push(json!({
                     "name": name,
                     "state": "UNAVAILABLE",
-                    "reason": "no version was promoted yet",
+                    "reason": live.absence().to_string(),
                 }));
             }
         }

@@ -55,7 +55,13 @@ large_enough if {
 }
 
 checks contains report("lineage", verdict(known_lineage), null, null, message) if {
-	message := text(known_lineage, "the lineage is registered", sprintf("register the version with lineage %v", [params.lineage_keys]))
+	message := text(known_lineage, "the lineage is registered", wanted_lineage)
+}
+
+wanted_lineage := "register the version with its lineage, as in --lineage git=1a2b3c" if count(params.lineage_keys) == 0
+
+wanted_lineage := sprintf("register the version with this lineage: %v", [concat(", ", params.lineage_keys)]) if {
+	count(params.lineage_keys) > 0
 }
 
 default known_lineage := false

@@ -113,7 +113,7 @@ pub struct Admitted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PluginError {
     /// The plugin said so, in its own words.
-    #[error("transform refused the input ({code}): {message}{}", place(.field.as_deref(), *.row))]
+    #[error("transform {} ({code}): {message}{}", did(*.kind), place(.field.as_deref(), *.row))]
     Failure {
         /// [`ErrorKind::Invalid`] when the caller's data is to blame.
         kind: ErrorKind,
@@ -147,6 +147,15 @@ pub enum PluginError {
     /// No instance was free.
     #[error("no transform instance is free")]
     Busy,
+}
+
+/// What a plugin says it did, by the kind of its failure.
+const fn did(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Invalid => "refused the input",
+        ErrorKind::Unavailable => "cannot answer now",
+        _ => "failed",
+    }
 }
 
 fn place(field: Option<&str>, row: Option<u32>) -> String {

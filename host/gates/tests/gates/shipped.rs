@@ -240,6 +240,34 @@ fn every_check_says_what_it_saw() {
     }
 }
 
+#[test]
+fn a_missing_lineage_is_asked_for_in_words() {
+    let gates = RegoGates::default();
+    let mut input = evidence("quality");
+    input.candidate.lineage.clear();
+    let asked = |bundle: &GateBundle| {
+        let verdict = gates.evaluate(bundle, &input);
+        let mut checks = verdict.checks.into_iter();
+        let check = checks.find(|check| check.id == "lineage").unwrap();
+        assert_eq!(check.status, CheckStatus::Fail);
+        check.message
+    };
+    let mut bundle = shipped("quality");
+    assert_eq!(
+        asked(&bundle),
+        "register the version with its lineage, as in --lineage git=1a2b3c"
+    );
+    let keys = serde_json::json!(["git", "data"]);
+    bundle
+        .manifest
+        .parameters
+        .insert("lineage_keys".to_owned(), keys);
+    assert_eq!(
+        asked(&bundle),
+        "register the version with this lineage: git, data"
+    );
+}
+
 /// Prints what one evaluation costs (`--nocapture`), and fails only if that is
 /// out of all proportion.
 #[test]

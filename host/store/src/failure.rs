@@ -39,9 +39,19 @@ fn judge(error: &sqlx::Error) -> (ErrorKind, &'static str) {
         ErrorKind::Unavailable,
         "the database cannot be reached; try again later",
     );
+    const UNTRUSTED: (ErrorKind, &str) = (
+        ErrorKind::Unavailable,
+        "no secure connection to the database; check sslmode and sslrootcert in its address, and the server's certificate",
+    );
     match error {
+        sqlx::Error::Tls(_) => UNTRUSTED,
+        sqlx::Error::Configuration(_) => (
+            ErrorKind::Invalid,
+            "its address has an option that is not known or has a wrong value",
+        ),
+        // How a certificate is refused in the middle of the handshake.
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => UNTRUSTED,
         sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => AWAY,

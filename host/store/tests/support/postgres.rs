@@ -5,7 +5,10 @@
 //! it with `#[path]`.
 
 use std::{
-    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -27,6 +30,12 @@ impl Postgres {
     /// Makes a cluster and starts a server on it. Panics with what to install
     /// if there is no PostgreSQL.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[], "")
+    }
+
+    /// Like [`Postgres::start`], with files beside its data that only the server
+    /// may read, and further options in which `@` stands for their folder.
+    pub(crate) fn start_with(files: &[(&str, &[u8])], options: &str) -> Self {
         let programs = programs().expect(MISSING);
         let folder = tempfile::Builder::new()
             .prefix("tollgate-postgres-")
@@ -48,11 +57,14 @@ impl Postgres {
             &["--no-sync", "--auth=trust", "--username=tollgate"],
             &["--encoding=UTF8", "--locale=C.UTF-8", "-D", &data],
         );
+        for (name, content) in files {
+            server.keep(name, content);
+        }
         let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off \
-             -c shared_buffers=16MB -c max_connections=60",
-            server.folder.path().display()
+            "-c listen_addresses='' -c unix_socket_directories='@' -c fsync=off \
+             -c shared_buffers=16MB -c max_connections=60 {options}"
         );
+        let options = options.replace('@', &server.folder.path().display().to_string());
         let log = server.folder.path().join("log").display().to_string();
         server.run(
             "pg_ctl",
@@ -60,6 +72,16 @@ impl Postgres {
             &["-l", &log, "-o", &options],
         );
         server
+    }
+
+    fn keep(&self, name: &str, content: &[u8]) {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).expect("a file for the server");
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, owner_only).expect("chmod");
+        if let Some((uid, gid)) = self.user {
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).expect("chown");
+        }
     }
 
     /// Makes a database and gives its URL.

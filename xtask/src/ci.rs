@@ -1,8 +1,8 @@
 //! `cargo xtask ci`: what must hold before a change is merged.
 
-use crate::{shell, test, tidy};
+use crate::{guests, shell, test, tidy};
 use anyhow::Result;
-use std::{path::Path, process::Command, time::Instant};
+use std::{path::Path, time::Instant};
 
 /// How much of it to run.
 #[derive(Debug, clap::Args)]
@@ -27,8 +27,12 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     if !options.without_tests {
         timed("test", || test::run(root, &test::Options::default()))?;
     }
+    let what = match options.without_tests {
+        true => "format, layout, lints and documentation are good (tests not run)",
+        false => "all good",
+    };
     shell::say(&format!(
-        "all good after {:.0} s",
+        "{what} after {:.0} s",
         began.elapsed().as_secs_f64()
     ));
     Ok(())
@@ -44,7 +48,7 @@ fn timed(step: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-fn guests(root: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+fn guest_manifests(root: &Path) -> impl Iterator<Item = std::path::PathBuf> {
     GUESTS
         .map(|folder| root.join(folder).join("Cargo.toml"))
         .into_iter()
@@ -56,7 +60,7 @@ fn fmt(root: &Path) -> Result<()> {
         "checking format",
         shell::cargo(root).args(["fmt", "--all", "--check"]),
     )?;
-    for manifest in guests(root) {
+    for manifest in guest_manifests(root) {
         let mut command = shell::cargo(root);
         command
             .args(["fmt", "--all", "--check", "--manifest-path"])
@@ -72,15 +76,13 @@ fn clippy(root: &Path) -> Result<()> {
     command.args(["clippy", "--workspace", "--all-targets"]);
     command.args(["--", "-D", "warnings"]);
     shell::run("linting", &mut command)?;
-    let mut library = Command::new("rustc");
-    library.args(["--print", "target-libdir", "--target", WASM]);
-    if !Path::new(shell::output(&mut library)?.trim()).is_dir() {
+    if !guests::add_target(root)? {
         shell::say(&format!(
-            "skipping the lints of guests: this toolchain has no {WASM}"
+            "skipping the lints of guests: this toolchain has no {WASM} and rustup cannot add it"
         ));
         return Ok(());
     }
-    for manifest in guests(root) {
+    for manifest in guest_manifests(root) {
         let mut command = shell::cargo(root);
         if let Some(folder) = manifest.parent() {
             // Their own `.cargo/config.toml` counts only from inside.

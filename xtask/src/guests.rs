@@ -88,6 +88,21 @@ fn encode(module: &Path) -> Result<Vec<u8>> {
         .with_context(|| format!("{} does not make a component", module.display()))
 }
 
+/// Whether the toolchain in use has the wasm target, after adding it with rustup
+/// where that works.
+pub fn add_target(root: &Path) -> Result<bool> {
+    let library = sysroot(root)?.join("lib/rustlib").join(TARGET).join("lib");
+    if library.is_dir() {
+        return Ok(true);
+    }
+    say(&format!("guests: installing {TARGET} with rustup"));
+    let added = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .current_dir(root)
+        .status();
+    Ok(added.is_ok_and(|status| status.success()) && library.is_dir())
+}
+
 /// How to compile for the wasm target on this machine.
 enum Toolchain {
     /// The toolchain in use has the target.
@@ -102,27 +117,11 @@ enum Toolchain {
 
 impl Toolchain {
     fn find(root: &Path) -> Result<Self> {
-        let sysroot = sysroot(root)?;
-        let installed = || {
-            sysroot
-                .join("lib/rustlib")
-                .join(TARGET)
-                .join("lib")
-                .is_dir()
-        };
-        if installed() {
-            return Ok(Self::Native);
-        }
-        say(&format!("guests: installing {TARGET} with rustup"));
-        let added = Command::new("rustup")
-            .args(["target", "add", TARGET])
-            .current_dir(root)
-            .status();
-        if added.is_ok_and(|status| status.success()) && installed() {
+        if add_target(root)? {
             return Ok(Self::Native);
         }
         say("guests: rustup cannot add the target, trying Debian's packages");
-        match debian(&sysroot) {
+        match debian(&sysroot(root)?) {
             Ok(toolchain) => Ok(toolchain),
             Err(why) => bail!(
                 "no compiler for {TARGET}: run `rustup target add {TARGET}`, or as root \

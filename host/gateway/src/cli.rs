@@ -69,13 +69,21 @@ enum Command {
     },
     /// Compile one component; what the gateway runs as a limited child
     #[command(hide = true)]
-    CompileWorker,
+    CompileWorker {
+        /// For an engine that copies a plugin's first memory
+        #[arg(long)]
+        no_copy_on_write: bool,
+    },
 }
 
 impl Cli {
-    /// Whether this process is the limited child that compiles a component.
-    pub(crate) const fn is_compile_worker(&self) -> bool {
-        matches!(self.command, Command::CompileWorker)
+    /// Whether this process is the limited child that compiles a component; if
+    /// so, whether for an engine that maps memory copy-on-write.
+    pub(crate) const fn compile_worker(&self) -> Option<bool> {
+        match self.command {
+            Command::CompileWorker { no_copy_on_write } => Some(!no_copy_on_write),
+            _ => None,
+        }
     }
 }
 
@@ -184,7 +192,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         // Main took it before the runtime was started.
-        Command::CompileWorker => Ok(ExitCode::SUCCESS),
+        Command::CompileWorker { .. } => Ok(ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| output::fail(&error))
 }

@@ -4,6 +4,7 @@
 //! the environment and `tollgate config` all go through it. Unknown keys are
 //! refused and every mistake is reported at once.
 
+use plugins::{PluginConfig, Tuning};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use telemetry::LogFormat;
 
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) drain_s: u64,
     /// Milliseconds between looks at a database that other gateways change too.
     pub(crate) sync_ms: u64,
+    /// How plugins get their instances.
+    pub(crate) plugins: PluginConfig,
 }
 
 impl Default for Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             queue: 1024,
             drain_s: 20,
             sync_ms: 2000,
+            plugins: PluginConfig::default(),
         }
     }
 }
@@ -70,15 +74,15 @@ pub(crate) struct Setting {
 }
 
 macro_rules! setting {
-    ($key:literal, $meaning:literal, $field:ident, $parse:expr) => {
+    ($key:literal, $meaning:literal, $($field:ident).+, $parse:expr) => {
         Setting {
             key: $key,
             meaning: $meaning,
             read: |config, text| {
-                config.$field = $parse(text)?;
+                config.$($field).+ = $parse(text)?;
                 Ok(())
             },
-            show: |config| config.$field.to_string(),
+            show: |config| config.$($field).+.to_string(),
         }
     };
 }
@@ -90,6 +94,11 @@ fn number<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Result<T, Strin
         return Err(wrong());
     }
     T::try_from(value).map_err(|_| wrong())
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is neither true nor false"))
 }
 
 /// Every setting, in the order they are shown.
@@ -197,6 +206,42 @@ pub(crate) const SETTINGS: &[Setting] = &[
         sync_ms,
         |text| { number(text, 50, 3_600_000) }
     ),
+    setting!(
+        "plugins.snapshot",
+        "fresh transforms start from a snapshot taken after configure",
+        plugins.snapshot,
+        switch
+    ),
+    setting!(
+        "plugins.pooling",
+        "plugin instances come from a pool of reserved memory",
+        plugins.tuning.pooling,
+        switch
+    ),
+    setting!(
+        "plugins.copy_on_write",
+        "a plugin's first memory is mapped copy-on-write, not copied",
+        plugins.tuning.memory_init_cow,
+        switch
+    ),
+    setting!(
+        "plugins.pagemap_scan",
+        "ask the kernel which pages a plugin wrote, and clear only those",
+        plugins.tuning.pagemap_scan,
+        switch
+    ),
+    Setting {
+        key: "plugins.keep_resident_bytes",
+        meaning: "memory of a plugin instance that is cleared in place, not given back",
+        read: |config, text| {
+            let bytes = number(text, 0, 1 << 30)?;
+            let tuning = &mut config.plugins.tuning;
+            tuning.memory_keep_resident = bytes;
+            tuning.table_keep_resident = bytes.min(Tuning::default().table_keep_resident);
+            Ok(())
+        },
+        show: |config| config.plugins.tuning.memory_keep_resident.to_string(),
+    },
 ];
 
 impl Setting {
@@ -343,6 +388,7 @@ fn flatten(
             toml::Value::Integer(number) => {
                 given.push((key, number.to_string(), name.to_owned()));
             }
+            toml::Value::Boolean(is) => given.push((key, is.to_string(), name.to_owned())),
             other => mistakes.push(format!(
                 "{name}: {key}: a {} has no place here",
                 other.type_str()
@@ -378,7 +424,8 @@ mod tests {
 
     #[test]
     fn flags_beat_the_environment_and_the_environment_beats_the_file() {
-        let file = "listen = \"127.0.0.1:1\"\n[pool]\nworkers = 3\nqueue = 5";
+        let file =
+            "listen = \"127.0.0.1:1\"\n[pool]\nworkers = 3\nqueue = 5\n[plugins]\npooling = false";
         let environment = [
             ("TOLLGATE_LISTEN".to_owned(), "127.0.0.1:2".to_owned()),
             ("TOLLGATE_POOL_QUEUE".to_owned(), "6".to_owned()),
@@ -388,6 +435,7 @@ mod tests {
         let (config, origins) = load(Some(("f", file)), environment, &flags).unwrap();
         assert_eq!(config.listen.port(), 3);
         assert_eq!((config.workers, config.queue), (3, 6));
+        assert!(!config.plugins.tuning.pooling && config.plugins.snapshot);
         assert_eq!(origins["pool.queue"], "TOLLGATE_POOL_QUEUE");
     }
 

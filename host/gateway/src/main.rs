@@ -26,8 +26,8 @@ fn main() -> ExitCode {
         pin_threads();
     }
     let arguments = cli::Cli::parse();
-    if arguments.is_compile_worker() {
-        return world::compile_worker();
+    if let Some(copy_on_write) = arguments.compile_worker() {
+        return world::compile_worker(copy_on_write);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

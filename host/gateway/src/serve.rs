@@ -95,7 +95,8 @@ pub(crate) struct Engines {
 impl Engines {
     pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let plugins = crate::world::plugin_host(&config.data.join("plugins"), &clock)?;
+        let plugins =
+            crate::world::plugin_host(&config.plugins, &config.data.join("plugins"), &clock)?;
         Ok(Self {
             loader: Arc::new(inference::Engine::default()),
             plugins: Arc::new(plugins),

@@ -41,19 +41,28 @@ impl Ids for SystemIds {
 
 /// The plugin host, with compiled artifacts kept in `cache` and compilation in
 /// a limited child of this very binary.
-pub(crate) fn plugin_host(cache: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<PluginHost> {
+pub(crate) fn plugin_host(
+    settings: &PluginConfig,
+    cache: &Path,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<PluginHost> {
     let own = std::env::current_exe()?;
+    let mut compiler = vec![own.into_os_string(), "compile-worker".into()];
+    if !settings.tuning.memory_init_cow {
+        compiler.push("--no-copy-on-write".into());
+    }
     let config = PluginConfig {
-        compiler: Some(vec![own.into_os_string(), "compile-worker".into()]),
+        compiler: Some(compiler),
         cache: Some(cache.to_owned()),
-        ..PluginConfig::default()
+        ..settings.clone()
     };
     Ok(PluginHost::new(config, Arc::clone(clock))?)
 }
 
 /// The child's side: one component in, its compiled artifact out.
-pub(crate) fn compile_worker() -> ExitCode {
-    match plugins::compile_worker(std::io::stdin().lock(), std::io::stdout().lock()) {
+pub(crate) fn compile_worker(copy_on_write: bool) -> ExitCode {
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    match plugins::compile_worker(input, output, copy_on_write) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => crate::cli::output::fail(&anyhow::anyhow!(error)),
     }

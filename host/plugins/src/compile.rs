@@ -1,7 +1,11 @@
 //! Compiling a component: in a process of its own, where a hostile one can take
 //! neither the gateway's memory nor its time.
 
-use crate::{artifact::Artifact, config::PluginConfig, engine::compiling_engine};
+use crate::{
+    artifact::Artifact,
+    config::{PluginConfig, Tuning},
+    engine::compiling_engine,
+};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::{
     ffi::OsString,
@@ -23,7 +27,8 @@ const MAX_ANSWER: u64 = 256 << 20;
 
 /// The body of the compile worker: reads a component from `input`, writes its
 /// artifact to `output`. The caller is a process started for this one job; the
-/// function lowers the process's limits for good.
+/// function lowers the process's limits for good. `memory_init_cow` must be what
+/// the host's [`Tuning`] says, or the host refuses the artifact.
 ///
 /// # Errors
 /// When a limit cannot be set, the bytes are no valid component, or a stream
@@ -31,6 +36,7 @@ const MAX_ANSWER: u64 = 256 << 20;
 pub fn compile_worker(
     mut input: impl Read,
     mut output: impl Write,
+    memory_init_cow: bool,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let limit = |resource, most: u64| {
         let rlimit = Rlimit {
@@ -44,10 +50,14 @@ pub fn compile_worker(
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
     let config = PluginConfig::default();
+    let tuning = Tuning {
+        memory_init_cow,
+        ..config.tuning
+    };
     let mut bytes = Vec::new();
     let most = config.max_component_bytes as u64 + 1;
     input.by_ref().take(most).read_to_end(&mut bytes)?;
-    let artifact = precompile(&compiling_engine(&config.tuning)?, &bytes)?;
+    let artifact = precompile(&compiling_engine(&tuning)?, &bytes)?;
     output.write_all(&artifact)?;
     output.flush()?;
     Ok(())

@@ -23,7 +23,7 @@ use support::{HandClock, guest, limits};
 
 fn main() -> std::process::ExitCode {
     if std::env::args().nth(1).as_deref() == Some("compile") {
-        return match plugins::compile_worker(std::io::stdin(), std::io::stdout()) {
+        return match plugins::compile_worker(std::io::stdin(), std::io::stdout(), true) {
             Ok(()) => std::process::ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

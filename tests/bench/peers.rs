@@ -4,7 +4,7 @@
 use crate::{
     inprocess::Figure,
     load::{Target, once},
-    process::Process,
+    process::{self, Process},
     rounds::{Sample, sample},
     subject::Reference,
 };
@@ -130,7 +130,7 @@ fn measure_one(
     std::fs::create_dir_all(&place)?;
     let log = place.join("log");
     let output = std::fs::File::create(&log)?;
-    let mut command = Command::new(&python);
+    let mut command = process::tied(&python)?;
     command
         .arg(folder.join(format!("{script}_peer.py")))
         .arg(&reference.model)

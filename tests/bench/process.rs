@@ -1,11 +1,55 @@
 //! What the kernel says about processes: CPU time, memory, how busy the machine is.
 
-use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use std::{
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
 };
+
+/// Environment of a child that is this program at first: the program to become,
+/// and our id.
+const PROGRAM: &str = "BENCH_PROGRAM";
+const PARENT: &str = "BENCH_PARENT";
+
+/// Makes a command that starts the bench start `program` instead, tied to us:
+/// when the bench is killed, even with SIGKILL, the kernel asks the child to end.
+/// The tie has to be made in the child, and the bench does that for it.
+pub(crate) fn become_program(command: &mut Command, program: &Path) {
+    command
+        .env(PROGRAM, program)
+        .env(PARENT, std::process::id().to_string());
+}
+
+/// A command that starts `program`, tied to us.
+pub(crate) fn tied(program: &Path) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    become_program(&mut command, program);
+    Ok(command)
+}
+
+/// Called first. In a child that [`become_program`] made: ties this process to
+/// the bench and becomes the program.
+pub(crate) fn become_if_child() -> Result<()> {
+    let Some(program) = std::env::var_os(PROGRAM) else {
+        return Ok(());
+    };
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // It may have been killed before the tie was made.
+    let parent = std::env::var(PARENT).ok().and_then(|id| id.parse().ok());
+    ensure!(
+        parent.is_some() && getppid().map(Pid::as_raw_pid) == parent,
+        "the bench is gone"
+    );
+    let error = Command::new(&program)
+        .args(std::env::args_os().skip(1))
+        .env_remove(PROGRAM)
+        .env_remove(PARENT)
+        .exec();
+    Err(error).with_context(|| format!("starting {}", Path::new(&program).display()))
+}
 
 /// A process that is ours. When it is dropped, everything that it started is
 /// killed with it: some servers are started by a program that starts another,

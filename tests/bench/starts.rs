@@ -4,15 +4,13 @@
 use crate::{
     load::{Target, load, once},
     process::resident_mib,
-    subject::{Mode, Reference, Subject},
+    subject::{Mode, Reference, Subject, gateway},
 };
 use anyhow::Result;
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use tests::places;
-use xtask::gateway::Gateway;
 
 /// Predictions between the two looks at memory.
 const MILLION: u64 = 1_000_000;
@@ -58,7 +56,7 @@ pub(crate) fn ten_models(data: &Path, reference: &Reference) -> Result<Vec<f64>>
     let mut seconds = Vec::new();
     for _ in 0..STARTS {
         let began = Instant::now();
-        let mut gateway = Gateway::start(&places::tollgate(), data, "127.0.0.1:0", |_| ())?;
+        let mut gateway = gateway(data, &[])?;
         if let Some(target) = &target {
             once(&moved(target, gateway.url.trim_start_matches("http://")))?;
         }

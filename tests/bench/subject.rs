@@ -1,7 +1,10 @@
 //! What is measured: a gateway that serves the reference forest without a
 //! transform, through the tabular transform in warm mode, and in fresh mode.
 
-use crate::load::{Target, once};
+use crate::{
+    load::{Target, once},
+    process::become_program,
+};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -87,7 +90,16 @@ impl Mode {
 impl Subject {
     /// Starts a gateway on an empty folder and registers what all modes share.
     pub(crate) fn start(data: &Path, reference: &Reference) -> Result<Self> {
-        let gateway = Gateway::start(&places::tollgate(), data, "127.0.0.1:0", |_| ())?;
+        Self::start_with(data, reference, &[])
+    }
+
+    /// The same with `settings` in the gateway's environment.
+    pub(crate) fn start_with(
+        data: &Path,
+        reference: &Reference,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        let gateway = gateway(data, settings)?;
         let admin = gateway.admin()?;
         admin.put(
             &format!("/gates/{GATE}"),
@@ -194,6 +206,15 @@ impl Subject {
     pub(crate) fn address(&self) -> String {
         self.gateway.url.trim_start_matches("http://").to_owned()
     }
+}
+
+/// A gateway that ends with the bench.
+pub(crate) fn gateway(data: &Path, settings: &[(&str, &str)]) -> Result<Gateway> {
+    let bench = std::env::current_exe()?;
+    Gateway::start(&bench, data, "127.0.0.1:0", |command| {
+        become_program(command, &places::tollgate());
+        command.envs(settings.iter().copied());
+    })
 }
 
 /// The reference rows with XGBoost's own classes as labels; each 25th is wrong,

@@ -11,6 +11,7 @@
     reason = "a command-line tool"
 )]
 
+mod fresh;
 mod inprocess;
 mod load;
 mod peers;
@@ -25,10 +26,7 @@ use clap::Parser;
 use load::{Target, once};
 use process::Process;
 use rounds::Server;
-use std::{
-    process::{Command, ExitCode},
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 use subject::{Mode, Reference, Subject};
 
 #[derive(Debug, Parser)]
@@ -48,7 +46,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match process::become_if_child().and_then(|()| run(&Cli::parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -87,12 +85,10 @@ fn measure(cli: &Cli, reference: &Reference, folder: &std::path::Path) -> Result
         servers.push(server(mode.name(), gateway, target));
     }
     eprintln!("warming up");
-    rounds::round(&mut servers, Duration::from_millis(500))?;
-    for server in &mut servers {
-        server.samples.clear();
-    }
+    rounds::warm_up(&mut servers)?;
+    let time = Duration::from_secs(cli.seconds.into());
     for round in 1..=cli.rounds {
-        rounds::round(&mut servers, Duration::from_secs(cli.seconds.into()))?;
+        rounds::round(&mut servers, time)?;
         eprintln!(
             "round {round} of {}: {}",
             cli.rounds,
@@ -102,6 +98,7 @@ fn measure(cli: &Cli, reference: &Reference, folder: &std::path::Path) -> Result
     report.servers(&servers);
     report.memory(&starts::memory(gateway, &plain)?);
     drop((limit, subject));
+    report.fresh(&fresh::measure(folder, reference, cli.rounds, time)?);
     report.starts(&starts::ten_models(&folder.join("ten"), reference)?);
     let mut figures = inprocess::measure(reference)?;
     if cli.peers {
@@ -115,10 +112,7 @@ fn measure(cli: &Cli, reference: &Reference, folder: &std::path::Path) -> Result
         let rate = servers.get(1).map_or(0.0, |server| {
             rounds::median(&server.samples, |sample| sample.rate)
         });
-        report.peers(
-            rate,
-            &peers::measure(reference, Duration::from_secs(cli.seconds.into())),
-        );
+        report.peers(rate, &peers::measure(reference, time));
     }
     Ok(report.text())
 }
@@ -140,11 +134,11 @@ fn limit(plain: &Target, reference: &Reference) -> Result<(Process, Target)> {
         .split_once("\"outputs\":[")
         .context("the answer has no outputs")?;
     let program = std::env::current_exe()?.with_file_name("limit");
-    let mut command = Command::new(program);
-    command
+    let mut command = process::tied(&program)?;
+    let command = command
         .arg(&reference.model)
         .arg(format!("{head}\"outputs\":["));
-    let (process, address) = Process::with_first_line(&mut command)?;
+    let (process, address) = Process::with_first_line(command)?;
     let request = String::from_utf8(plain.request.clone())?;
     let target = Target {
         request: request

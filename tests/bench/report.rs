@@ -63,6 +63,39 @@ impl Report {
         line(text, "");
     }
 
+    /// Fresh mode with one measure switched off at a time.
+    pub(crate) fn fresh(&mut self, servers: &[Server]) {
+        let Some(all) = servers.first() else { return };
+        let text = &mut self.0;
+        line(
+            text,
+            "What each measure buys in fresh mode: a gateway for each row, with that measure alone switched off (`plugins.…` in its settings), under the same load. *more* is against the first row.\n",
+        );
+        line(
+            text,
+            "| fresh mode | CPU µs/request | more | requests/s | × | p50 ms | p99 ms | others % |",
+        );
+        line(text, "|---|---|---|---|---|---|---|---|");
+        for server in servers {
+            let of = |figure: fn(&Sample) -> f64| median(&server.samples, figure);
+            line(
+                text,
+                &format!(
+                    "| {} | {:.1} | {:+.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.0} |",
+                    server.name,
+                    of(|s| s.cpu_us),
+                    of(|s| s.cpu_us) - median(&all.samples, |s| s.cpu_us),
+                    of(|s| s.rate),
+                    ratio(&server.samples, &all.samples, |s| s.rate),
+                    of(|s| s.p50_ms),
+                    of(|s| s.p99_ms),
+                    of(|s| s.others * 100.0),
+                ),
+            );
+        }
+        line(text, "");
+    }
+
     /// Resident memory over a million predictions.
     pub(crate) fn memory(&mut self, memory: &Memory) {
         let text = &mut self.0;

@@ -37,6 +37,15 @@ pub(crate) struct Sample {
     pub(crate) others: f64,
 }
 
+/// Loads each server for half a second that does not count.
+pub(crate) fn warm_up(servers: &mut [Server]) -> Result<()> {
+    round(servers, Duration::from_millis(500))?;
+    for server in servers {
+        server.samples.clear();
+    }
+    Ok(())
+}
+
 /// Loads each server once, in order.
 pub(crate) fn round(servers: &mut [Server], time: Duration) -> Result<()> {
     for server in servers {

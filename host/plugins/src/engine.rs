@@ -14,10 +14,11 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-/// Resolution of deadlines.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// Resolution of deadlines, in milliseconds. Each tick takes a processor from a
+/// thread that may be answering: ten in the default deadline showed in the tail.
+pub(crate) const TICK_MS: u32 = 5;
 /// Ticks without a running call after which the ticker goes to sleep.
-const IDLE_TICKS: u32 = 50;
+const IDLE_TICKS: u32 = 10;
 
 /// What compiled code depends on. The compile worker uses the same values, or
 /// its artifacts would be refused.
@@ -104,7 +105,7 @@ fn pool(config: &PluginConfig) -> PoolingAllocationConfig {
     pool
 }
 
-/// Moves the engine's epoch once a millisecond while calls are running, from a
+/// Moves the engine's epoch once a tick while calls are running, from a
 /// thread of its own, which no executor can starve.
 #[derive(Debug)]
 pub(crate) struct Ticker {
@@ -160,7 +161,7 @@ impl Drop for Running<'_> {
 fn tick(engine: &wasmtime::EngineWeak, shared: &Weak<Shared>) {
     let mut idle = 0;
     loop {
-        thread::sleep(TICK);
+        thread::sleep(Duration::from_millis(TICK_MS.into()));
         let (Some(engine), Some(shared)) = (engine.upgrade(), shared.upgrade()) else {
             return;
         };

@@ -1,9 +1,12 @@
 //! What surrounds one instance: memory limits, log budget, and its store.
 
-use crate::bindings::{
-    action::{self, tollgate::plugin::outbound},
-    detector,
-    transform::tollgate::plugin::{failures, log, tensors},
+use crate::{
+    bindings::{
+        action::{self, tollgate::plugin::outbound},
+        detector,
+        transform::tollgate::plugin::{failures, log, tensors},
+    },
+    engine::TICK_MS,
 };
 use domain::plugin::PluginLimits;
 use std::sync::Arc;
@@ -41,11 +44,13 @@ impl Sandbox {
     /// when the wall shows many times the deadline.
     fn on_deadline(&mut self) -> wasmtime::Result<UpdateDeadline> {
         let half = half(self.deadline_ms);
+        // Three quarters of the second half, in nanoseconds.
+        let most = half * u64::from(TICK_MS) * 750_000;
         let used = thread_cpu_ns();
         match (self.half_time, used) {
             (None, Some(_)) => self.half_time = used,
             (Some(before), Some(now))
-                if self.put_off < MAX_PUT_OFF && now.saturating_sub(before) < half * 750_000 =>
+                if self.put_off < MAX_PUT_OFF && now.saturating_sub(before) < most =>
             {
                 self.put_off += 1;
             }
@@ -103,9 +108,9 @@ pub(crate) fn begin_call(store: &mut Store<Sandbox>) {
     store.set_epoch_deadline(ticks);
 }
 
-/// Half of a deadline, in ticks of a millisecond.
+/// Half of a deadline, in ticks.
 fn half(deadline_ms: u32) -> u64 {
-    u64::from(deadline_ms).div_ceil(2).max(1)
+    u64::from(deadline_ms.div_ceil(2 * TICK_MS).max(1))
 }
 
 /// CPU time of this thread, where the system tells.

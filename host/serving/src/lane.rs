@@ -9,11 +9,14 @@
 mod waiting;
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    task::Poll,
+    time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 
@@ -160,6 +163,16 @@ impl Pool {
     }
 }
 
+/// What `work` gives within `limit`, counted from its first pause: work that is
+/// ready at once, the usual case, costs no timer.
+pub async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => tokio::time::timeout(limit, work).await.ok(),
+    }
+}
+
 /// Runs `job` where `guard` says, and tells `guard` what it took.
 pub async fn run<T: Send + 'static>(
     pool: &Pool,
@@ -232,6 +245,14 @@ mod tests {
         }
         let p99 = guard.p99_ns();
         assert!((900_000..=999_000).contains(&p99), "{p99}");
+    }
+
+    #[tokio::test]
+    async fn work_is_given_up_when_it_pauses_for_too_long() {
+        let (none, long) = (Duration::ZERO, Duration::from_secs(3600));
+        assert_eq!(within(none, async { 7 }).await, Some(7), "it never paused");
+        assert_eq!(within(none, std::future::pending::<()>()).await, None);
+        assert_eq!(within(long, tokio::task::yield_now()).await, Some(()));
     }
 
     #[tokio::test]

@@ -145,7 +145,7 @@ pub async fn predict(
     let variant = choose(endpoint, &request)?;
     let deadline = Duration::from_millis(u64::from(endpoint.settings.timeout_ms));
     let work = answer(pool, variant, request.inputs);
-    let outcome = tokio::time::timeout(deadline, work)
+    let outcome = lane::within(deadline, work)
         .await
         .unwrap_or(Err(PredictError::TimedOut(endpoint.settings.timeout_ms)));
     match outcome {

@@ -34,9 +34,9 @@ pub async fn read(headers: &HeaderMap, body: Body, config: &EdgeConfig) -> Resul
     }
     let coding = coding(headers)?;
     let collect = Limited::new(body, limit).collect();
-    let collected = tokio::time::timeout(config.body_timeout, collect)
+    let collected = serving::lane::within(config.body_timeout, collect)
         .await
-        .map_err(|_| {
+        .ok_or_else(|| {
             Failure::new(
                 Fault::SlowBody,
                 format!(

@@ -54,28 +54,22 @@ fn largest_gap(p: &[f64], q: &[f64]) -> u64 {
 ///
 /// Cell (i, j) holds that share among the paths to it: the last step came from
 /// (i - 1, j) with probability i / (i + j). All terms are positive, so small
-/// probabilities keep their digits.
+/// probabilities keep their digits. Only cells within the gap are computed; the
+/// share of all others is 1.
 fn paths_outside(n: u64, m: u64, gap: u64) -> f64 {
     if gap == 0 {
         return 1.0;
     }
-    let outside = |i: u64, j: u64| (i * m).abs_diff(j * n) >= gap;
-    let mut row: Vec<f64> = Vec::with_capacity(m as usize + 1);
+    let mut row = vec![1.0_f64; m as usize + 1];
     for i in 0..=n {
-        for j in 0..=m {
-            let at = j as usize;
-            let share = if outside(i, j) {
-                1.0
-            } else {
-                let from_left = if j > 0 { row[at - 1] * j as f64 } else { 0.0 };
-                let from_above = if i > 0 { row[at] * i as f64 } else { 0.0 };
-                (from_left + from_above) / (i + j).max(1) as f64
-            };
-            if i == 0 {
-                row.push(share);
-            } else {
-                row[at] = share;
-            }
+        let first = (i * m).saturating_sub(gap - 1).div_ceil(n);
+        let last = ((i * m + gap - 1) / n).min(m);
+        // The cell before the first is beyond the gap.
+        let mut left = 1.0;
+        for j in first..=last {
+            let cell = &mut row[j as usize];
+            left = (left * j as f64 + *cell * i as f64) / (i + j).max(1) as f64;
+            *cell = left;
         }
     }
     row[m as usize]

@@ -1,4 +1,5 @@
-//! Runs a golden file against a plugin's own code, without a gateway.
+//! Runs a golden file, or hostile batches, against a plugin's own code, without a
+//! gateway.
 //!
 //! For the tests of this workspace only: `tollgate plugin test` runs the same
 //! files in the real engine. Every detector case runs twice, the second time
@@ -10,11 +11,13 @@ mod action;
 mod columns;
 mod compare;
 mod detector;
+mod hostile;
 mod transform;
 
 pub use action::actions;
 pub use columns::batch;
 pub use detector::detector;
+pub use hostile::hostile;
 pub use transform::transform;
 
 use serde_json::Value;

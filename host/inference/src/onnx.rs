@@ -9,6 +9,7 @@
 mod array;
 mod compile;
 mod constant;
+mod control;
 mod fault;
 mod fuse;
 mod graph;
@@ -17,6 +18,7 @@ mod ops;
 mod plan;
 mod proto;
 mod scan;
+mod sequence;
 mod signature;
 
 use array::{Array, Shape};
@@ -91,7 +93,7 @@ fn compile(bytes: &[u8]) -> Result<OnnxModel, Refusal> {
     let ids = |all: &[(graph::ValueId, _)]| all.iter().map(|(id, _)| *id).collect::<Vec<_>>();
     let output_ids = ids(&outputs);
     fuse::fuse(&mut compiled, &output_ids)?;
-    let plan = plan::Plan::new(compiled, &ids(&inputs), &output_ids)?;
+    let plan = plan::Plan::new(&mut compiled, &ids(&inputs), &output_ids)?;
     let signature = signature::signature(&plan, &declared_inputs, &declared_outputs)?;
     Ok(OnnxModel { plan, signature })
 }

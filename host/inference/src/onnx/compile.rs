@@ -4,11 +4,14 @@
 
 use super::{
     array::Array,
+    control::Control,
     fault::{Fault, Refusal},
     graph::{Branch, Call, Graph, ValueId, reads},
     node::{Built, Inputs, Kernel, Node, Outputs, title},
     ops,
+    plan::Budget,
     proto::{NodeProto, OperatorSetIdProto},
+    sequence::{self, List},
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -17,9 +20,27 @@ const MAX_FOLDED: usize = 1 << 27;
 /// Oldest operator set of the default domain that is understood.
 const OLDEST_OPSET: i64 = 7;
 
+/// What a step does.
+pub(crate) enum Work {
+    /// An operator.
+    Kernel(Kernel),
+    /// Steps of its own.
+    Control(Control),
+}
+
+impl Work {
+    /// Does it.
+    pub(crate) fn run(&self, inputs: Inputs<'_>, budget: &mut Budget) -> Result<Outputs, Fault> {
+        match self {
+            Self::Kernel(kernel) => kernel(inputs),
+            Self::Control(control) => control.run(inputs, budget).map(Outputs::Many),
+        }
+    }
+}
+
 /// A node that is left to run.
 pub(crate) struct Draft<'a> {
-    pub(crate) kernel: Kernel,
+    pub(crate) work: Work,
     pub(crate) inputs: Vec<Option<ValueId>>,
     pub(crate) outputs: Vec<Option<ValueId>>,
     pub(crate) node: &'a NodeProto,
@@ -33,6 +54,8 @@ pub(crate) struct Compiled<'a> {
     pub(crate) drafts: Vec<Draft<'a>>,
     /// Names along the last dimension, by value.
     pub(crate) fields: HashMap<ValueId, Vec<String>>,
+    /// Sequences, by value.
+    pub(crate) lists: HashMap<ValueId, List>,
     alias: Vec<ValueId>,
 }
 
@@ -81,8 +104,9 @@ fn normal(domain: &str) -> &str {
     }
 }
 
-struct Compiler<'g, 'o> {
-    done: Compiled<'g>,
+/// Builds nodes into a list of drafts.
+pub(crate) struct Compiler<'g, 'o> {
+    pub(crate) done: Compiled<'g>,
     opsets: &'o Opsets,
     unsupported: BTreeSet<String>,
     folded: usize,
@@ -97,6 +121,7 @@ pub(crate) fn compile<'a>(mut graph: Graph<'a>, opsets: &Opsets) -> Result<Compi
             constants: graph.constants,
             drafts: Vec::with_capacity(graph.calls.len()),
             fields: HashMap::new(),
+            lists: HashMap::new(),
         },
         opsets,
         unsupported: graph.unsupported.into_iter().collect(),
@@ -126,7 +151,8 @@ fn drop_dead(graph: &mut Graph<'_>) {
 }
 
 impl<'g> Compiler<'g, '_> {
-    fn calls(&mut self, calls: Vec<Call<'g>>) -> Result<(), Refusal> {
+    /// Builds all of them, in order.
+    pub(crate) fn calls(&mut self, calls: Vec<Call<'g>>) -> Result<(), Refusal> {
         for call in calls {
             match self.call(call) {
                 Ok(()) => {}
@@ -137,18 +163,21 @@ impl<'g> Compiler<'g, '_> {
         Ok(())
     }
 
-    fn known(&self, id: ValueId) -> Option<&Array> {
+    /// The value, if it is a constant.
+    pub(crate) fn known(&self, id: ValueId) -> Option<&Array> {
         self.done.constants.get(self.done.resolve(id))?.as_ref()
     }
 
-    fn set_alias(&mut self, from: ValueId, to: ValueId) {
+    /// Makes `from` another name of `to`.
+    pub(crate) fn set_alias(&mut self, from: ValueId, to: ValueId) {
         let to = self.done.resolve(to);
         if let Some(alias) = self.done.alias.get_mut(from) {
             *alias = to;
         }
     }
 
-    fn set_constant(&mut self, id: ValueId, value: Array) -> Result<(), Refusal> {
+    /// Makes `id` a constant.
+    pub(crate) fn set_constant(&mut self, id: ValueId, value: Array) -> Result<(), Refusal> {
         self.folded = self.folded.saturating_add(value.len());
         if self.folded > MAX_FOLDED {
             return Err(Refusal::malformed(format!(
@@ -163,12 +192,20 @@ impl<'g> Compiler<'g, '_> {
 
     fn call(&mut self, call: Call<'g>) -> Result<(), Refusal> {
         let version = self.opsets.of(&call.node.domain);
-        if call.node.op_type == "If" && normal(&call.node.domain).is_empty() {
-            return self.branch(call);
+        if normal(&call.node.domain).is_empty() {
+            match call.node.op_type.as_str() {
+                "If" => return self.condition(call),
+                "Loop" => return self.repeat(call),
+                _ => {}
+            }
         }
         let known = |id: &Option<ValueId>| id.and_then(|id| self.known(id).cloned());
         let constants: Vec<Option<Array>> = call.inputs.iter().map(known).collect();
         let node = Node::new(call.node, version, constants);
+        if normal(&call.node.domain).is_empty() && sequence::is_known(node.op()) {
+            return self.sequence(call, &node);
+        }
+        self.no_lists(&call)?;
         let built = match ops::find(normal(&call.node.domain), node.op()) {
             Some(build) => build(&node),
             None => Err(Refusal::unsupported(format!(
@@ -221,11 +258,7 @@ impl<'g> Compiler<'g, '_> {
     }
 
     /// Runs the kernel now if all inputs are constants, else drafts it.
-    fn kernel(&mut self, call: Call<'g>, kernel: Kernel) -> Result<(), Refusal> {
-        let label = match call.node.name.as_str() {
-            "" => call.node.op_type.clone(),
-            name => format!("{} {name:?}", call.node.op_type),
-        };
+    pub(crate) fn kernel(&mut self, call: Call<'g>, kernel: Kernel) -> Result<(), Refusal> {
         let values: Option<Vec<Option<Array>>> = call
             .inputs
             .iter()
@@ -235,21 +268,11 @@ impl<'g> Compiler<'g, '_> {
             })
             .collect();
         let Some(values) = values else {
-            let inputs = call
-                .inputs
-                .iter()
-                .map(|id| id.map(|id| self.done.resolve(id)));
-            self.done.drafts.push(Draft {
-                kernel,
-                inputs: inputs.collect(),
-                outputs: call.outputs,
-                node: call.node,
-                label,
-            });
+            self.draft(call, Work::Kernel(kernel), &[]);
             return Ok(());
         };
         let given: Vec<Option<&Array>> = values.iter().map(Option::as_ref).collect();
-        let made = match kernel(Inputs(&given)).map_err(|fault| fault.at(&label))? {
+        let made = match kernel(Inputs(&given)).map_err(|fault| fault.at(&label(call.node)))? {
             Outputs::One(value) => vec![value],
             Outputs::Many(values) => values,
         };
@@ -261,39 +284,42 @@ impl<'g> Compiler<'g, '_> {
         Ok(())
     }
 
-    /// `If` on a constant: the branch taken becomes part of the graph.
-    fn branch(&mut self, call: Call<'g>) -> Result<(), Refusal> {
-        let condition = call.inputs.first().copied().flatten();
-        let Some(value) = condition.and_then(|id| self.known(id)) else {
-            return Err(Refusal::unsupported(
-                "ai.onnx::If on a condition that depends on the input",
-            ));
-        };
-        let taken = value
-            .only::<bool>()
-            .map_err(|fault: Fault| fault.at("If"))?;
-        let name = if taken { "then_branch" } else { "else_branch" };
-        let found = call.branches.into_iter().find(|(n, _)| *n == name);
-        let Some((
-            _,
-            Branch {
-                calls,
-                outputs,
-                has_inputs: false,
-            },
-        )) = found
-        else {
-            return Err(Refusal::malformed(format!("If: no valid {name}")));
-        };
-        if outputs.len() != call.outputs.len() {
-            return Err(Refusal::malformed(format!("If: outputs of {name}")));
-        }
-        self.calls(calls)?;
-        for (outer, inner) in call.outputs.iter().zip(outputs) {
+    /// Leaves a node to run, on its inputs and then on `more` values.
+    pub(crate) fn draft(&mut self, call: Call<'g>, work: Work, more: &[ValueId]) {
+        let own = call
+            .inputs
+            .iter()
+            .map(|id| id.map(|id| self.done.resolve(id)));
+        let inputs = own.chain(more.iter().copied().map(Some)).collect();
+        self.done.drafts.push(Draft {
+            work,
+            inputs,
+            outputs: call.outputs,
+            node: call.node,
+            label: label(call.node),
+        });
+    }
+
+    /// Puts a branch that is always taken in the place of its node.
+    pub(crate) fn inline(
+        &mut self,
+        outer: &[Option<ValueId>],
+        branch: Branch<'g>,
+    ) -> Result<(), Refusal> {
+        self.calls(branch.calls)?;
+        for (outer, inner) in outer.iter().zip(branch.outputs) {
             if let Some(outer) = outer {
                 self.set_alias(*outer, inner);
             }
         }
         Ok(())
+    }
+}
+
+/// `Op` and name, for messages.
+fn label(node: &NodeProto) -> String {
+    match node.name.as_str() {
+        "" => node.op_type.clone(),
+        name => format!("{} {name:?}", node.op_type),
     }
 }

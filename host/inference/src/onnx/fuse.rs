@@ -3,7 +3,7 @@
 
 use super::{
     array::Array,
-    compile::{Compiled, Draft},
+    compile::{Compiled, Draft, Work},
     fault::Refusal,
     graph::ValueId,
     node::{Kernel, Outputs},
@@ -74,7 +74,7 @@ pub(crate) fn fuse(compiled: &mut Compiled<'_>, outputs: &[ValueId]) -> Result<(
         gone.extend(absorbed.iter().filter(|user| **user != place));
         let label = format!("Linear for {}", compiled.drafts[at].label);
         let draft = &mut compiled.drafts[place];
-        draft.kernel = kernel;
+        draft.work = Work::Kernel(kernel);
         draft.inputs = vec![Some(dense.input)];
         draft.outputs = vec![Some(output)];
         draft.label = label;

@@ -32,8 +32,8 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Branch<'a> {
     pub(crate) calls: Vec<Call<'a>>,
     pub(crate) outputs: Vec<ValueId>,
-    /// Whether it takes inputs (loop bodies do).
-    pub(crate) has_inputs: bool,
+    /// Loop bodies have inputs, branches of a condition do not.
+    pub(crate) inputs: Vec<ValueId>,
 }
 
 /// A whole graph.
@@ -186,7 +186,7 @@ impl<'a> Resolver<'a> {
                     Branch {
                         calls,
                         outputs,
-                        has_inputs: !inputs.is_empty(),
+                        inputs: inputs.into_iter().map(|(id, _)| id).collect(),
                     },
                 ));
             }

@@ -2,6 +2,7 @@
 //! refused by name when a model is loaded.
 
 mod arithmetic;
+mod attention;
 mod broadcast;
 mod cast;
 mod conv;
@@ -18,12 +19,16 @@ mod ml_tree;
 mod ml_tree_v5;
 mod norm;
 mod pool;
+mod quantise;
 mod recurrent;
 mod reduce;
 mod resize;
+mod reverse;
 mod shape;
 mod slice;
 mod window;
+
+pub(crate) use shape::{cut, join};
 
 use super::{
     array::Array,
@@ -53,6 +58,9 @@ pub(crate) fn find(domain: &str, op: &str) -> Option<Build> {
             resize::find,
             recurrent::find,
             slice::find,
+            attention::find,
+            reverse::find,
+            quantise::find,
         ],
         "ai.onnx.ml" => &[
             ml_linear::find,

@@ -3,10 +3,10 @@
 
 use super::{
     array::Array,
-    compile::Compiled,
+    compile::{Compiled, Work},
     fault::{Fault, Refusal},
     graph::ValueId,
-    node::{Inputs, Kernel, Outputs},
+    node::{Inputs, Outputs},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -14,6 +14,8 @@ use std::collections::{HashMap, HashSet};
 const MAX_LIVE: usize = 1 << 29;
 /// Most elements made by one run of a plan.
 const MAX_MADE: usize = 1 << 33;
+/// Most steps of one run, those of every round of a loop counted.
+const MAX_STEPS: usize = 1 << 20;
 /// Inputs kept on the stack; nodes with more use the heap.
 const FEW: usize = 6;
 
@@ -26,7 +28,7 @@ enum Source {
 
 struct Step {
     label: String,
-    kernel: Kernel,
+    work: Work,
     inputs: Vec<Source>,
     outputs: Vec<Option<usize>>,
     /// Slots that nothing reads any more.
@@ -71,9 +73,10 @@ impl Slots {
 }
 
 impl Plan {
-    /// Assigns slots. `inputs` and `outputs` are value numbers of the graph.
+    /// Takes the drafts and assigns slots. `inputs` and `outputs` are value
+    /// numbers of the graph.
     pub(crate) fn new(
-        mut compiled: Compiled<'_>,
+        compiled: &mut Compiled<'_>,
         inputs: &[ValueId],
         outputs: &[ValueId],
     ) -> Result<Self, Refusal> {
@@ -114,7 +117,7 @@ impl Plan {
             slots.free.extend(&free);
             steps.push(Step {
                 label: draft.label,
-                kernel: draft.kernel,
+                work: draft.work,
                 inputs: sources,
                 outputs: made,
                 free,
@@ -133,10 +136,24 @@ impl Plan {
         })
     }
 
+    /// Number of outputs.
+    pub(crate) const fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
     /// Runs the plan on inputs in signature order.
     pub(crate) fn run(&self, inputs: impl IntoIterator<Item = Array>) -> Result<Vec<Array>, Fault> {
+        self.within(inputs, &mut Budget::default())
+    }
+
+    /// Runs the plan as a part of another, on what that one has left.
+    pub(crate) fn within(
+        &self,
+        inputs: impl IntoIterator<Item = Array>,
+        budget: &mut Budget,
+    ) -> Result<Vec<Array>, Fault> {
         let mut slots: Vec<Option<Array>> = vec![None; self.slots];
-        let mut budget = Budget::default();
+        let live = budget.live;
         for (slot, value) in self.inputs.iter().zip(inputs) {
             if let Some(slot) = slot {
                 budget.add(&value)?;
@@ -144,9 +161,10 @@ impl Plan {
             }
         }
         for step in &self.steps {
-            step.run(&mut slots, &mut budget)
+            step.run(&mut slots, budget)
                 .map_err(|fault| fault.at(&step.label))?;
         }
+        budget.live = live;
         let outputs = self.outputs.iter().map(|from| {
             read(from, &slots)
                 .cloned()
@@ -175,14 +193,33 @@ fn read<'a>(from: &'a Source, slots: &'a [Option<Array>]) -> Option<&'a Array> {
     }
 }
 
-#[derive(Default)]
-struct Budget {
+/// What a run has used.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
     live: usize,
     made: usize,
+    steps: usize,
 }
 
 impl Budget {
-    fn add(&mut self, value: &Array) -> Result<(), Fault> {
+    /// Counts one step.
+    pub(crate) fn step(&mut self) -> Result<(), Fault> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return Err(Fault::Limit(format!(
+                "the model takes more than {MAX_STEPS} steps"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Gives back elements that are kept no more.
+    pub(crate) const fn release(&mut self, elements: usize) {
+        self.live = self.live.saturating_sub(elements);
+    }
+
+    /// Counts a value that is kept.
+    pub(crate) fn add(&mut self, value: &Array) -> Result<(), Fault> {
         self.live += value.len();
         self.made += value.len();
         if self.live > MAX_LIVE || self.made > MAX_MADE {
@@ -195,21 +232,22 @@ impl Budget {
 }
 
 impl Step {
-    fn call(&self, slots: &[Option<Array>]) -> Result<Outputs, Fault> {
+    fn call(&self, slots: &[Option<Array>], budget: &mut Budget) -> Result<Outputs, Fault> {
         if self.inputs.len() <= FEW {
             let mut few = [None; FEW];
             for (place, from) in few.iter_mut().zip(&self.inputs) {
                 *place = read(from, slots);
             }
-            (self.kernel)(Inputs(&few[..self.inputs.len()]))
+            self.work.run(Inputs(&few[..self.inputs.len()]), budget)
         } else {
             let many: Vec<_> = self.inputs.iter().map(|from| read(from, slots)).collect();
-            (self.kernel)(Inputs(&many))
+            self.work.run(Inputs(&many), budget)
         }
     }
 
     fn run(&self, slots: &mut [Option<Array>], budget: &mut Budget) -> Result<(), Fault> {
-        let made = self.call(slots)?;
+        budget.step()?;
+        let made = self.call(slots, budget)?;
         for &slot in &self.free {
             if let Some(value) = slots[slot].take() {
                 budget.live -= value.len();

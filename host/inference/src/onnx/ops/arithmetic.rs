@@ -25,6 +25,7 @@ pub(crate) fn find(op: &str) -> Option<Build> {
         "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => compare,
         "And" | "Or" | "Xor" => logic,
         "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => bitwise,
+        "BitShift" => shift,
         "Where" => choose,
         _ => return None,
     })
@@ -308,6 +309,27 @@ fn bitwise(node: &Node<'_>) -> Result<Built, Refusal> {
                 _ => x ^ y,
             }
         )
+    })
+}
+
+/// Bits that leave the type are lost, however far they go.
+fn shift(node: &Node<'_>) -> Result<Built, Refusal> {
+    let left = match node.string("direction")?.as_deref() {
+        Some("LEFT") => true,
+        Some("RIGHT") => false,
+        _ => return Err(node.broken("direction")),
+    };
+    one(move |inputs| {
+        let (a, b) = (inputs.get(0)?, inputs.get(1)?);
+        same_type!(a, b, [Uint64, Uint32, Uint16, Uint8], |x, y| {
+            let by = u32::try_from(i128::from(*y)).unwrap_or(u32::MAX);
+            let moved = if left {
+                x.checked_shl(by)
+            } else {
+                x.checked_shr(by)
+            };
+            moved.unwrap_or(0)
+        })
     })
 }
 

@@ -21,7 +21,8 @@ pub(crate) fn find(op: &str) -> Option<Build> {
     })
 }
 
-fn group(node: &Node<'_>) -> Result<usize, Refusal> {
+/// The `group` attribute.
+pub(crate) fn group(node: &Node<'_>) -> Result<usize, Refusal> {
     match usize::try_from(node.int("group")?.unwrap_or(1)) {
         Ok(group) if group > 0 => Ok(group),
         _ => Err(node.broken("group")),
@@ -93,6 +94,17 @@ fn conv(node: &Node<'_>) -> Result<Built, Refusal> {
         };
         convolve(x, weight.shape(), inputs.optional(2), &window, kernels)
     })
+}
+
+/// A convolution without a bias, whose kernel is an input.
+pub(crate) fn convolve_whole(
+    x: &Array,
+    weight: &Array,
+    window: &Window,
+    groups: usize,
+) -> Result<Array, Fault> {
+    let kernels = kernel_matrices(weight, groups)?;
+    convolve(x, weight.shape(), None, window, &kernels)
 }
 
 /// Half-precision kernels are held as FP32.

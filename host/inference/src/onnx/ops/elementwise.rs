@@ -24,6 +24,7 @@ pub(crate) fn find(op: &str) -> Option<Build> {
         "IsNaN" | "IsInf" => tests,
         "Clip" => clip,
         "Not" => not,
+        "BitwiseNot" => bitwise_not,
         _ => return None,
     })
 }
@@ -274,6 +275,24 @@ fn not(_: &Node<'_>) -> Result<Built, Refusal> {
     one(|inputs| {
         let a = inputs.get(0)?;
         Array::of(*a.shape(), a.values::<bool>()?.iter().map(|x| !x).collect())
+    })
+}
+
+fn bitwise_not(_: &Node<'_>) -> Result<Built, Refusal> {
+    one(|inputs| {
+        let a = inputs.get(0)?;
+        let shape = *a.shape();
+        match a.data() {
+            TensorData::Int64(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            TensorData::Int32(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            TensorData::Int16(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            TensorData::Int8(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            TensorData::Uint64(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            TensorData::Uint32(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            TensorData::Uint16(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            TensorData::Uint8(v) => Array::of(shape, v.iter().map(|x| !x).collect()),
+            _ => Err(no_types(&[a])),
+        }
     })
 }
 

@@ -28,6 +28,17 @@ pub(crate) fn products<T: WithDType>(
     b: &[T],
     (batch, m, k, n): (usize, usize, usize, usize),
 ) -> Result<Vec<T>, Fault> {
+    let size = product_size((batch, m, k, n))?;
+    if size == 0 || k == 0 {
+        return Ok(vec![T::zero(); size]);
+    }
+    let a = Tensor::from_slice(a, (batch, m, k), &Device::Cpu)?;
+    let b = Tensor::from_slice(b, (batch, k, n), &Device::Cpu)?;
+    Ok(a.matmul(&b)?.flatten_all()?.to_vec1()?)
+}
+
+/// Elements of a product that is small enough.
+fn product_size((batch, m, k, n): (usize, usize, usize, usize)) -> Result<usize, Fault> {
     let size = batch.saturating_mul(m).saturating_mul(n);
     if size > MAX_ELEMENTS {
         return Err(Fault::Limit(format!("a product of {size} elements")));
@@ -35,12 +46,7 @@ pub(crate) fn products<T: WithDType>(
     if size.saturating_mul(k) > MAX_WORK {
         return Err(Fault::Limit("a product of too many operations".to_owned()));
     }
-    if size == 0 || k == 0 {
-        return Ok(vec![T::zero(); size]);
-    }
-    let a = Tensor::from_slice(a, (batch, m, k), &Device::Cpu)?;
-    let b = Tensor::from_slice(b, (batch, k, n), &Device::Cpu)?;
-    Ok(a.matmul(&b)?.flatten_all()?.to_vec1()?)
+    Ok(size)
 }
 
 /// Integer products are rare and small: plain loops.
@@ -109,6 +115,7 @@ pub(crate) fn matmul(a: &Array, b: &Array) -> Result<Array, Fault> {
         dims.push(n);
     }
     let shape = Shape::new(&dims)?;
+    product_size(size)?;
     match (left.data(), right.data()) {
         (TensorData::Fp32(x), TensorData::Fp32(y)) => Array::of(shape, products(x, y, size)?),
         (TensorData::Fp64(x), TensorData::Fp64(y)) => Array::of(shape, products(x, y, size)?),

@@ -20,8 +20,13 @@ pub(crate) fn find(op: &str) -> Option<Build> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cell {
     Lstm,
-    Gru { linear_before_reset: bool },
-    Rnn,
+    Gru {
+        linear_before_reset: bool,
+    },
+    /// With a hyperbolic tangent, or cut at zero.
+    Rnn {
+        cut: bool,
+    },
 }
 
 /// One direction's weights.
@@ -66,9 +71,6 @@ fn check_attributes(node: &Node<'_>, defaults: &[&[u8]], directions: usize) -> R
     if node.int("layout")?.unwrap_or(0) != 0 {
         return Err(node.refuse("layout=1"));
     }
-    if node.has_input(4) {
-        return Err(node.refuse("sequence_lens"));
-    }
     if node.has_input(7) {
         return Err(node.refuse("peepholes"));
     }
@@ -85,7 +87,16 @@ fn recurrent(node: &Node<'_>) -> Result<Built, Refusal> {
             };
             (cell, 3, &[b"Sigmoid", b"Tanh"])
         }
-        _ => (Cell::Rnn, 1, &[b"Tanh"]),
+        _ => {
+            let all_cut = |given: &[Vec<u8>]| given.iter().all(|a| a.eq_ignore_ascii_case(b"Relu"));
+            let given = node
+                .strings("activations")?
+                .filter(|given| !given.is_empty());
+            match given.is_some_and(all_cut) {
+                true => (Cell::Rnn { cut: true }, 1, &[b"Relu"]),
+                false => (Cell::Rnn { cut: false }, 1, &[b"Tanh"]),
+            }
+        }
     };
     let backward: &[bool] = match node.string("direction")?.as_deref() {
         None | Some("forward") => &[false],
@@ -177,6 +188,20 @@ fn initial(given: Option<&Array>, dims: [usize; 3]) -> Result<Vec<f32>, Fault> {
     }
 }
 
+/// Steps of each sequence of the batch; all of them if not given.
+fn lengths(given: Option<&Array>, steps: usize, batch: usize) -> Result<Vec<usize>, Fault> {
+    let Some(given) = given else {
+        return Ok(vec![steps; batch]);
+    };
+    let all = given.to_i64()?;
+    let fits = all
+        .iter()
+        .map(|&n| usize::try_from(n).ok().filter(|&n| n <= steps));
+    fits.collect::<Option<Vec<usize>>>()
+        .filter(|all| all.len() == batch)
+        .ok_or_else(|| Fault::value(format!("lengths {all:?} of {batch} sequences")))
+}
+
 fn run(
     cell: Cell,
     hidden: usize,
@@ -187,6 +212,7 @@ fn run(
     let [steps, batch, width] = **x.shape() else {
         return Err(Fault::shape("a sequence of rank 3 is needed"));
     };
+    let lengths = lengths(inputs.optional(4), steps, batch)?;
     let state_dims = [directions.len(), batch, hidden];
     let mut h = initial(inputs.optional(5), state_dims)?;
     let mut c = initial(inputs.optional(6), state_dims)?;
@@ -209,9 +235,23 @@ fn run(
                 step
             };
             let now = &gates[step * per_step..(step + 1) * per_step];
+            let before = lengths
+                .iter()
+                .any(|&length| step >= length)
+                .then(|| (h.to_vec(), c.to_vec()));
             direction.step(cell, hidden, now, h, c)?;
             let from = (step * directions.len() + at) * block;
             y[from..from + block].copy_from_slice(h);
+            // A sequence that is over keeps its state and gives zeros.
+            let over = |row: &usize| lengths[*row] <= step;
+            if let Some((old_h, old_c)) = before {
+                for row in (0..batch).filter(over) {
+                    let part = row * hidden..(row + 1) * hidden;
+                    h[part.clone()].copy_from_slice(&old_h[part.clone()]);
+                    c[part.clone()].copy_from_slice(&old_c[part.clone()]);
+                    y[from + part.start..from + part.end].fill(0.0);
+                }
+            }
         }
     }
     let last = Shape::new(&state_dims)?;
@@ -235,9 +275,13 @@ impl Direction {
         let from_state = self.state.rows(h)?;
         let n = hidden;
         match cell {
-            Cell::Rnn => {
+            Cell::Rnn { cut } => {
                 for ((h, x), s) in h.iter_mut().zip(x).zip(&from_state) {
-                    *h = (x + s).tanh();
+                    *h = if cut {
+                        (x + s).max(0.0)
+                    } else {
+                        (x + s).tanh()
+                    };
                 }
             }
             Cell::Lstm => {

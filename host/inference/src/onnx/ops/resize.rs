@@ -32,17 +32,28 @@ enum Nearest {
     Ceil,
 }
 
+/// What a place between others is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mix {
+    Nearest,
+    Linear,
+    /// Four places, by the polynomial with this coefficient.
+    Cubic(f32),
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Method {
-    linear: bool,
+    mix: Mix,
     place: Place,
     nearest: Nearest,
 }
 
-fn is_linear(node: &Node<'_>) -> Result<bool, Refusal> {
+fn mix(node: &Node<'_>) -> Result<Mix, Refusal> {
+    let coefficient = node.float("cubic_coeff_a")?.unwrap_or(-0.75);
     match node.string("mode")?.as_deref() {
-        None | Some("nearest") => Ok(false),
-        Some("linear" | "bilinear") => Ok(true),
+        None | Some("nearest") => Ok(Mix::Nearest),
+        Some("linear" | "bilinear") => Ok(Mix::Linear),
+        Some("cubic") => Ok(Mix::Cubic(coefficient)),
         Some(other) => Err(node.refuse(&format!("mode={other}"))),
     }
 }
@@ -67,7 +78,7 @@ fn resize(node: &Node<'_>) -> Result<Built, Refusal> {
         Some("ceil") => Nearest::Ceil,
         Some(other) => return Err(node.refuse(&format!("nearest_mode={other}"))),
     };
-    let linear = is_linear(node)?;
+    let mix = mix(node)?;
     for (name, harmless) in [("antialias", 0), ("exclude_outside", 0)] {
         if node.int(name)?.unwrap_or(harmless) != harmless {
             return Err(node.refuse(&format!("{name} on")));
@@ -77,11 +88,10 @@ fn resize(node: &Node<'_>) -> Result<Built, Refusal> {
         None | Some("stretch") => {}
         Some(other) => return Err(node.refuse(&format!("keep_aspect_ratio_policy={other}"))),
     }
-    node.ignore("cubic_coeff_a");
     node.ignore("extrapolation_value");
     let axes = node.ints("axes")?.map(<[i64]>::to_vec);
     let method = Method {
-        linear,
+        mix,
         place,
         nearest,
     };
@@ -91,7 +101,7 @@ fn resize(node: &Node<'_>) -> Result<Built, Refusal> {
 
 fn upsample(node: &Node<'_>) -> Result<Built, Refusal> {
     let method = Method {
-        linear: is_linear(node)?,
+        mix: mix(node)?,
         place: Place::Asymmetric,
         nearest: Nearest::Floor,
     };
@@ -171,7 +181,7 @@ fn along(
     }
     let last = size as f64 - 1.0;
     let places = (0..wanted).map(|at| original(at, wanted, size, scale, method.place));
-    if !method.linear {
+    if method.mix == Mix::Nearest {
         let nearest = places.map(|x| {
             let x = match method.nearest {
                 Nearest::PreferFloor => (x - 0.5).ceil(),
@@ -184,25 +194,50 @@ fn along(
         let nearest: Vec<i64> = nearest.collect();
         return super::gather::take(a, axis, &nearest, &[wanted]);
     }
-    let pairs: Vec<(usize, usize, f32)> = places
-        .map(|x| {
-            let x = x.clamp(0.0, last);
-            let low = x.floor();
-            (
-                low as usize,
-                (low + 1.0).min(last) as usize,
-                (x - low) as f32,
-            )
+    let taps: Vec<Taps> = places
+        .map(|x| match method.mix {
+            Mix::Cubic(a) => cubic(x, last, a),
+            _ => linear(x, last),
         })
         .collect();
     let values = a.values::<f32>()?;
-    let mut out = Vec::with_capacity(shape.volume());
+    let mut out = vec![0f32; shape.volume()];
+    let mut rows = out.chunks_exact_mut(inner.max(1));
     for block in 0..outer {
-        for &(low, high, part) in &pairs {
-            let run = |at: usize| &values[(block * size + at) * inner..][..inner];
-            let both = run(low).iter().zip(run(high));
-            out.extend(both.map(|(x, y)| x + (y - x) * part));
+        for (taps, row) in taps.iter().zip(&mut rows) {
+            for &(at, weight) in taps.iter().filter(|(_, weight)| *weight != 0.0) {
+                let from = &values[(block * size + at) * inner..][..inner];
+                row.iter_mut()
+                    .zip(from)
+                    .for_each(|(sum, x)| *sum += x * weight);
+            }
         }
     }
     Array::of(shape, out)
+}
+
+/// Places and what each counts for.
+type Taps = [(usize, f32); 4];
+
+fn linear(x: f64, last: f64) -> Taps {
+    let x = x.clamp(0.0, last);
+    let low = x.floor();
+    let part = (x - low) as f32;
+    let high = (low + 1.0).min(last) as usize;
+    [(low as usize, 1.0 - part), (high, part), (0, 0.0), (0, 0.0)]
+}
+
+/// The border repeats outside.
+fn cubic(x: f64, last: f64, a: f32) -> Taps {
+    let low = x.floor();
+    let t = (x - low) as f32;
+    let near = |t: f32| ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0;
+    let far = |t: f32| ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a;
+    let at = |step: f64| (low + step).clamp(0.0, last) as usize;
+    [
+        (at(-1.0), far(t + 1.0)),
+        (at(0.0), near(t)),
+        (at(1.0), near(1.0 - t)),
+        (at(2.0), far(2.0 - t)),
+    ]
 }

@@ -123,17 +123,17 @@ fn malformed(name: &str, bytes: &[u8]) -> String {
 
 #[test]
 fn everything_unsupported_is_named_in_one_error() {
-    let loop_node = node("Loop", &["x"], &["a"]);
+    let scan = node("Scan", &["x"], &["a"]);
     let custom = node("Magic", &["a"], &["b"]).bytes(7, "com.example");
     let strange = Message::default().bytes(1, "colour").int(3, 1).int(20, 2);
     let relu = node("Relu", &["b"], &["y"]).message(5, strange);
-    let file = model(18, vec![loop_node, custom, relu], vec![]);
+    let file = model(18, vec![scan, custom, relu], vec![]);
     let Err(ModelLoadError::Unsupported { what, .. }) = load("unsupported", &file) else {
         panic!("it loaded")
     };
     let wanted = [
-        "ai.onnx::Loop (opset 18)",
         "ai.onnx::Relu attribute \"colour\"",
+        "ai.onnx::Scan (opset 18)",
         "com.example::Magic (opset 1)",
     ];
     assert_eq!(what, wanted);
@@ -143,7 +143,7 @@ fn everything_unsupported_is_named_in_one_error() {
 fn operators_that_no_output_needs_are_not_looked_at() {
     let file = model(
         18,
-        vec![node("Loop", &["x"], &["a"]), node("Relu", &["x"], &["y"])],
+        vec![node("Scan", &["x"], &["a"]), node("Relu", &["x"], &["y"])],
         vec![],
     );
     assert!(load("dead", &file).is_ok());
@@ -192,6 +192,30 @@ fn graphs_that_make_no_sense_are_refused() {
     assert!(malformed("huge", &huge).contains("limit"));
     let deep = Message::default().bytes(7, [0x0a; 50_000]);
     assert!(load("deep", &deep.int(1, 8).0).is_err());
+}
+
+/// `y = Loop(x)` for ever, by a body with these outputs.
+fn endless(outputs: &[&str]) -> Vec<u8> {
+    let mut body = Message::default().message(1, node("Relu", &["s"], &["t"]));
+    for name in ["round", "go", "s"] {
+        body = body.message(11, value(name, &[]));
+    }
+    for name in outputs {
+        body = body.message(12, value(name, &[]));
+    }
+    let body = Message::default()
+        .bytes(1, "body")
+        .message(6, body)
+        .int(20, 5);
+    let node = node("Loop", &["", "", "x"], &["y"]).message(5, body);
+    model(18, vec![node], vec![])
+}
+
+#[test]
+fn loops_end() {
+    assert!(malformed("endless", &endless(&["go", "t"])).contains("steps"));
+    assert!(malformed("stacking", &endless(&["go", "t", "s"])).contains("steps"));
+    assert!(malformed("states", &endless(&["go"])).contains("does not fit"));
 }
 
 #[test]
@@ -337,6 +361,13 @@ fn mutated_files_never_panic() {
     files.push(root.join("reference/mlp.onnx"));
     files.push(root.join("reference/mlp_plain.onnx"));
     files.push(root.join("reference/lr.onnx"));
+    // Loops, conditions and bytes are in what the frameworks wrote.
+    let written = std::fs::read_dir(root.join("exports")).unwrap();
+    let written = written.map(|entry| entry.unwrap().path());
+    let small = |path: &PathBuf| std::fs::metadata(path).unwrap().len() < 20_000;
+    files.extend(
+        written.filter(|path| path.extension().is_some_and(|e| e == "onnx") && small(path)),
+    );
     files.sort();
     let cases: Vec<serde_json::Value> =
         serde_json::from_slice(&std::fs::read(root.join("onnx/ops.json")).unwrap()).unwrap();

@@ -70,10 +70,11 @@ fn fmt(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// In the development profile, which editors and `cargo check` have warm.
+/// In the profile that everything else uses: build scripts and procedural macros
+/// are then compiled once, which a cold run notices.
 fn clippy(root: &Path) -> Result<()> {
     let mut command = shell::cargo(root);
-    command.args(["clippy", "--workspace", "--all-targets"]);
+    command.args(["clippy", "--release", "--workspace", "--all-targets"]);
     command.args(["--", "-D", "warnings"]);
     shell::run("linting", &mut command)?;
     if !guests::add_target(root)? {
@@ -98,7 +99,7 @@ fn clippy(root: &Path) -> Result<()> {
 fn doc(root: &Path) -> Result<()> {
     let mut command = shell::cargo(root);
     command
-        .args(["doc", "--workspace", "--no-deps"])
+        .args(["doc", "--release", "--workspace", "--no-deps"])
         .env("RUSTDOCFLAGS", "-D warnings");
     shell::run("building the documentation", &mut command)
 }

@@ -305,7 +305,11 @@ pub(crate) fn load(
     if let Some((name, text)) = file {
         match text.parse::<toml::Table>() {
             Ok(table) => flatten(name, "", &table, &mut given, &mut mistakes),
-            Err(error) => mistakes.push(format!("{name}: {}", error.message())),
+            Err(error) => {
+                let before = error.span().and_then(|span| text.get(..span.start));
+                let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+                mistakes.push(format!("{name}: line {line}: {}", error.message()));
+            }
         }
     }
     for (variable, value) in environment {

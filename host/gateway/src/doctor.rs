@@ -45,6 +45,15 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     if !config.data.is_dir() {
         return findings;
     }
+    // Likewise the database: in the wrong folder all would seem well.
+    if config.database.is_none() && !config.data.join("tollgate.db").exists() {
+        let problem = format!(
+            "{} holds none: no gateway has served from it (is --data right?)",
+            config.data.display()
+        );
+        findings.push(finding("database", Err(problem)));
+        return findings;
+    }
     findings.push(finding("plugin engine", plugin_engine(config)));
     findings.push(finding("database", check_database(config).await));
     findings.push(finding("artifacts", check_artifacts(config).await));

@@ -55,9 +55,12 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     for (endpoint, error) in serving.sync().await? {
         not_served(&endpoint, error);
     }
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listening on {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}: free it, or choose another with --listen",
+            config.listen
+        )
+    })?;
     let address = listener.local_addr()?;
     state.set_ready(true);
     // Written whole and then renamed, so that a reader sees all of it or none.

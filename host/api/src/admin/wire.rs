@@ -142,7 +142,6 @@ where
     A: FromStr + Send,
     A::Err: std::fmt::Display,
     B: FromStr + Send,
-    B::Err: std::fmt::Display,
     S: Send + Sync,
 {
     type Rejection = AdminError;
@@ -151,7 +150,11 @@ where
         let Path((a, b)) = Path::<(String, String)>::from_request_parts(parts, state)
             .await
             .map_err(|error| AdminError::invalid("path_invalid", error.body_text()))?;
-        Ok(Self(parse("path", &a)?, parse("version", &b)?))
+        let version = b.parse().map_err(|_| {
+            let detail = format!("version: {b:?} is no version number, such as 3");
+            AdminError::invalid("path_invalid", detail)
+        })?;
+        Ok(Self(parse("path", &a)?, version))
     }
 }
 

@@ -38,16 +38,22 @@ impl Connection {
         let file = self
             .token_file
             .clone()
-            .or_else(|| default.exists().then_some(default));
-        let token = match (&self.token, file) {
-            (Some(token), _) => Some(token.clone()),
-            (None, Some(path)) => {
+            .or_else(|| (self.token.is_none() && default.exists()).then_some(default));
+        let token = match file {
+            Some(path) => {
                 let text = std::fs::read_to_string(&path)
                     .with_context(|| format!("reading the token in {}", path.display()))?;
                 Some(text.trim().to_owned())
             }
-            (None, None) => None,
+            None => self.token.clone(),
         };
+        if !self.server.starts_with("http://") {
+            bail!(
+                "--server {}: write an address such as http://127.0.0.1:8470 (these commands \
+                 speak plain HTTP: from elsewhere, use a tunnel to the gateway)",
+                self.server
+            );
+        }
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(5))

@@ -142,9 +142,12 @@ mod tests {
     #[test]
     fn doctor_makes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let output = tollgate(folder.path(), &["doctor"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        // Nor in a folder that is there and is none of a gateway's.
+        for arguments in [&["doctor"][..], &["doctor", "--data", "."]] {
+            let output = tollgate(folder.path(), arguments).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
     }
 
     #[test]

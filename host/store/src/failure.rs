@@ -51,6 +51,10 @@ fn judge(error: &sqlx::Error) -> (ErrorKind, &'static str) {
         ),
         // How a certificate is refused in the middle of the handshake.
         sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => UNTRUSTED,
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => (
+            ErrorKind::Unavailable,
+            "a file that its address names is not there: the server's socket, or sslrootcert",
+        ),
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed

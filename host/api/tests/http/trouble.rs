@@ -53,7 +53,8 @@ async fn it_is_tried_less_and_less_often_until_it_loads() {
     fixture.damaged.restored.store(true, Relaxed);
     fixture.clock.0.fetch_add(300_000, Relaxed);
     assert!(fixture.state.serving.sync().await.unwrap().is_empty());
-    assert_eq!(post(&fixture, PATH, &[], ROW).await.0, 200);
+    let ready = get(&fixture, "/v2/models/damaged/ready", &[]).await;
+    assert_eq!(ready.0, 200, "{ready:?}");
 }
 
 #[tokio::test]

@@ -1,26 +1,26 @@
 //! A dense layer with resident weights: `activation(x · W + b)`.
 //!
 //! Small products run in plain loops over weights packed in panels of sixteen
-//! columns; larger ones run as candle matrix products, one for each block of
-//! columns. The borders were measured (see `SMALL` and `BLOCK`).
+//! columns; larger ones run on gemm, candle's matrix product, one product for each
+//! block of columns. The borders were measured (see `SMALL` and `BLOCK`).
 
 use crate::onnx::{
     array::{Array, Shape},
     fault::{Fault, Refusal},
 };
-use candle_core::{CpuStorage, Device, Storage, Tensor};
+use gemm::Parallelism;
 
 /// Columns computed at once by the plain loops.
 const LANES: usize = 16;
-/// Multiply-adds, padding included, up to which the plain loops beat a candle
-/// product.
+/// Multiply-adds, padding included, up to which the plain loops beat gemm.
 const SMALL: usize = 12_288;
-/// Columns of a candle product: two tiles of its AVX-512 kernel, eight of its
-/// AVX2 kernel. A wide matrix kept whole is read a few columns at a time, over
-/// rows that lie kilobytes apart, or copied together anew by every call; a block
-/// lies in memory in the order it is read. In 512-1024-1024-1 that takes a third
-/// off 8 rows and a seventh off 64; 64 and 256 columns do about as well.
+/// Columns of one product: two tiles of gemm's AVX-512 kernel, eight of its AVX2
+/// kernel. A wide matrix kept whole is read a few columns at a time, over rows
+/// that lie kilobytes apart, or copied together anew by every call; a block lies
+/// in memory in the order it is read. 64 and 256 columns do about as well.
 const BLOCK: usize = 128;
+/// Bytes.
+const CACHE_LINE: usize = 64;
 
 /// What happens to a layer's sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +83,10 @@ pub(crate) struct Linear {
     bias: Vec<f32>,
     /// Weights for the plain loops, panel by panel; empty if never small.
     panels: Vec<f32>,
-    /// Weights for candle, `[inputs, BLOCK]` each, the last one narrower.
-    blocks: Vec<Tensor>,
+    /// Weights for gemm, block by block: `[inputs, BLOCK]`, the last narrower.
+    blocks: Vec<f32>,
+    /// Where they begin: at a cache line, since loads that cross one cost double.
+    start: usize,
     activation: Activation,
 }
 
@@ -118,15 +120,14 @@ impl Linear {
                 }
             }
         }
-        let mut blocks = Vec::with_capacity(outputs.div_ceil(BLOCK));
+        let mut blocks: Vec<f32> = Vec::with_capacity(weight.len() + LANES);
+        let start = blocks.as_ptr().align_offset(CACHE_LINE).min(LANES);
+        blocks.resize(start, 0.0);
         for first in (0..outputs).step_by(BLOCK) {
             let columns = first..outputs.min(first + BLOCK);
-            let shape = (inputs, columns.len());
-            let mut block = Vec::with_capacity(shape.0 * shape.1);
             for i in 0..inputs {
-                block.extend(columns.clone().map(|o| at(i, o)));
+                blocks.extend(columns.clone().map(|o| at(i, o)));
             }
-            blocks.push(Tensor::from_vec(block, shape, &Device::Cpu).map_err(Fault::from)?);
         }
         Ok(Self {
             inputs,
@@ -134,6 +135,7 @@ impl Linear {
             bias: padded,
             panels,
             blocks,
+            start,
             activation,
         })
     }
@@ -156,7 +158,10 @@ impl Linear {
         if work <= SMALL && !self.panels.is_empty() {
             self.small(x, &mut out);
         } else if rows > 0 {
-            self.large(x, rows, &mut out)?;
+            for _ in 0..rows {
+                out.extend_from_slice(&self.bias[..self.outputs]);
+            }
+            self.add_products(x, rows, &mut out)?;
         }
         self.activation.apply(&mut out);
         Ok(out)
@@ -180,23 +185,53 @@ impl Linear {
         }
     }
 
-    fn large(&self, x: &[f32], rows: usize, out: &mut Vec<f32>) -> Result<(), Fault> {
-        let x = Tensor::from_slice(x, (rows, self.inputs), &Device::Cpu)?;
-        out.resize(rows * self.outputs, 0.0);
-        for (block, first) in self.blocks.iter().zip((0..).step_by(BLOCK)) {
-            let columns = first..self.outputs.min(first + BLOCK);
-            let product = x.matmul(block)?;
-            let (storage, _) = product.storage_and_layout();
-            let Storage::Cpu(CpuStorage::F32(sums)) = &*storage else {
-                return Err(Fault::Internal("a product left the CPU".to_owned()));
-            };
-            let bias = &self.bias[columns.clone()];
-            let rows = out.chunks_exact_mut(self.outputs);
-            for (row, sums) in rows.zip(sums.chunks_exact(columns.len())) {
-                let places = row[columns.clone()].iter_mut();
-                for ((place, sum), bias) in places.zip(sums).zip(bias) {
-                    *place = sum + bias;
-                }
+    /// Adds the rows' products to `out`.
+    #[expect(
+        unsafe_code,
+        reason = "gemm takes pointers; candle's safe matmul copies the rows, clears and \
+                  copies the result, which doubles the time of a small network's batch"
+    )]
+    fn add_products(&self, x: &[f32], rows: usize, out: &mut [f32]) -> Result<(), Fault> {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let blocks = &self.blocks[self.start..];
+        let sizes = (Some(x.len()), Some(out.len()), Some(blocks.len()));
+        let needed = (
+            rows.checked_mul(inputs),
+            rows.checked_mul(outputs),
+            inputs.checked_mul(outputs),
+        );
+        if sizes != needed {
+            return Err(Fault::Internal("a layer's sizes do not fit".to_owned()));
+        }
+        for first in (0..outputs).step_by(BLOCK) {
+            let columns = BLOCK.min(outputs - first);
+            let block = &blocks[first * inputs..][..columns * inputs];
+            let out = &mut out[first..];
+            // SAFETY: gemm reads `block` as `[inputs, columns]` and `x` as `[rows, inputs]`,
+            // which are exactly their sizes, and adds to `columns` elements at each
+            // `outputs`-th of `out`, whose last row has them: all three were compared above.
+            unsafe {
+                gemm::gemm(
+                    columns,
+                    rows,
+                    inputs,
+                    out.as_mut_ptr(),
+                    outputs as isize,
+                    1,
+                    true,
+                    block.as_ptr(),
+                    columns as isize,
+                    1,
+                    x.as_ptr(),
+                    inputs as isize,
+                    1,
+                    1.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    Parallelism::None,
+                );
             }
         }
         Ok(())

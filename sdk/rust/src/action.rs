@@ -19,10 +19,7 @@ pub mod bindings {
     });
 }
 
-pub use bindings::{
-    exports::tollgate::plugin::rollback::{Cause, Event, Outcome},
-    tollgate::plugin::outbound,
-};
+pub use bindings::exports::tollgate::plugin::rollback::{Cause, Event, Outcome};
 
 /// A plugin that acts when a rollout is rolled back.
 pub trait Action: Sized + 'static {

@@ -30,47 +30,30 @@
 //! tollgate_plugin::export_transform!(Double);
 //! ```
 //!
-//! Traits and data types work on any target, so a plugin's logic is tested with
-//! a plain `cargo test`; only [`log`] and [`outbound`] need the gateway.
+//! [`settings::parse`] reads settings into a type of yours; every refusal is a
+//! [`Failure`], and `?` makes one of a refused request. Traits and data types
+//! work on any target, so a plugin's logic is tested with a plain `cargo test`,
+//! where [`mod@fake`] stands in for the gateway.
 //! The limits that a plugin lives in are written beside each type in `wit/`.
 
 mod action;
 mod detector;
 mod failure;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod fake;
+pub mod log;
+pub mod outbound;
+#[cfg(feature = "json")]
+pub mod settings;
 mod state;
 mod tensors;
 mod transform;
 
-pub use action::{Action, Cause, Event, Outcome, outbound};
+pub use action::{Action, Cause, Event, Outcome};
 pub use detector::{Detector, Score};
 pub use failure::{Failure, Fault};
 pub use tensors::{Batch, Block, Buffer, Element, Tensor, Text};
 pub use transform::{Contract, FieldSpec, OutputSpec, Transform};
-
-/// Lines for the gateway's log; see `wit/0.1/tensors.wit` for the limits.
-pub mod log {
-    use crate::transform::bindings::tollgate::plugin::log::{Level, emit};
-
-    /// A line for the author only.
-    pub fn debug(message: &str) {
-        emit(Level::Debug, message);
-    }
-
-    /// A line worth keeping.
-    pub fn info(message: &str) {
-        emit(Level::Info, message);
-    }
-
-    /// Someone should look.
-    pub fn warn(message: &str) {
-        emit(Level::Warn, message);
-    }
-
-    /// Something is broken.
-    pub fn error(message: &str) {
-        emit(Level::Error, message);
-    }
-}
 
 /// What the macros expand to; no part of the interface.
 #[doc(hidden)]

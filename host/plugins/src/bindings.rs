@@ -19,24 +19,31 @@ pub mod transform {
     });
 }
 
-/// World `detector`; admitted here, run by the monitor later.
+/// World `detector`. Shares its data types with the transform's, so that
+/// batches are made by the same code.
 pub mod detector {
     wasmtime::component::bindgen!({
         path: "../../wit/0.1",
         world: "detector",
+        ownership: Borrowing { duplicate_if_necessary: true },
         imports: { default: trappable },
         with: {
+            "tollgate:plugin/tensors": super::transform::tollgate::plugin::tensors,
+            "tollgate:plugin/failures": super::transform::tollgate::plugin::failures,
             "tollgate:plugin/log": super::transform::tollgate::plugin::log,
         },
     });
 }
 
-/// World `action`; admitted here, run on rollbacks later.
+/// World `action`.
 pub mod action {
     wasmtime::component::bindgen!({
         path: "../../wit/0.1",
         world: "action",
         imports: { default: trappable },
-        with: { "tollgate:plugin/log": super::transform::tollgate::plugin::log },
+        with: {
+            "tollgate:plugin/failures": super::transform::tollgate::plugin::failures,
+            "tollgate:plugin/log": super::transform::tollgate::plugin::log,
+        },
     });
 }

@@ -38,7 +38,7 @@ impl Default for PluginConfig {
             instances: 256,
             max_memory_bytes: 256 << 20,
             max_deadline_ms: 10_000,
-            max_component_bytes: 16 << 20,
+            max_component_bytes: 32 << 20,
             warm_instances: 16,
             snapshot: true,
             breaker_failures: 5,

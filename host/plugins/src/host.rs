@@ -7,7 +7,7 @@ use crate::{
     compile,
     config::PluginConfig,
     convert,
-    engine::{Ticker, running_engine},
+    engine::{Ticker, metered_engine, running_engine},
     instance::Blueprint,
     sandbox::{self, Sandbox, clean},
     snapshot::{self, Candidate},
@@ -56,19 +56,19 @@ pub enum PluginHostError {
 /// Runs plugins. One per process: it owns the engine, the pool of instances and
 /// the thread that enforces deadlines.
 pub struct PluginHost {
-    engine: Engine,
-    ticker: Arc<Ticker>,
-    linkers: Linkers,
+    pub(crate) engine: Engine,
+    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) linkers: Linkers,
     cache: Option<ArtifactCache>,
     clock: Arc<dyn Clock>,
     config: PluginConfig,
 }
 
 /// What each world's imports are, built once.
-struct Linkers {
-    transform: Linker<Sandbox>,
-    detector: Linker<Sandbox>,
-    action: Linker<Sandbox>,
+pub(crate) struct Linkers {
+    pub(crate) transform: Linker<Sandbox>,
+    pub(crate) detector: Linker<Sandbox>,
+    pub(crate) action: Linker<Sandbox>,
 }
 
 impl Linkers {
@@ -99,9 +99,32 @@ impl PluginHost {
     /// # Errors
     /// When the engine, the thread or the cache folder cannot be had.
     pub fn new(config: PluginConfig, clock: Arc<dyn Clock>) -> Result<Self, PluginHostError> {
+        let engine = running_engine(&config);
+        Self::over(engine, config, clock)
+    }
+
+    /// The same over an engine that counts fuel; see [`crate::trial`]. Its code
+    /// is compiled in this process, as the worker compiles for the other engine.
+    pub(crate) fn metered(
+        config: PluginConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PluginHostError> {
+        let engine = metered_engine(&config);
+        let config = PluginConfig {
+            compiler: None,
+            ..config
+        };
+        Self::over(engine, config, clock)
+    }
+
+    fn over(
+        engine: wasmtime::Result<Engine>,
+        config: PluginConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PluginHostError> {
         let engine_error =
             |error: wasmtime::Error| PluginHostError::Engine(error.into_boxed_dyn_error());
-        let engine = running_engine(&config).map_err(engine_error)?;
+        let engine = engine.map_err(engine_error)?;
         let ticker = Arc::new(Ticker::start(&engine).map_err(PluginHostError::Ticker)?);
         let linkers = Linkers::new(&engine).map_err(engine_error)?;
         let cache = config
@@ -126,7 +149,7 @@ impl PluginHost {
 
     /// What `load` makes of the compiled bytes, which come from the cache if
     /// they are there.
-    fn compiled<T>(
+    pub(crate) fn compiled<T>(
         &self,
         bytes: &[u8],
         load: impl Fn(&Artifact, &Engine) -> wasmtime::Result<T>,
@@ -208,7 +231,11 @@ impl PluginHost {
         Ok((blueprint, contract, given.raw_inputs))
     }
 
-    fn check_limits(&self, settings: &str, limits: &PluginLimits) -> Result<(), AdmitError> {
+    pub(crate) fn check_limits(
+        &self,
+        settings: &str,
+        limits: &PluginLimits,
+    ) -> Result<(), AdmitError> {
         let mut problems = Vec::new();
         let mut within = |what: &str, given: u64, most: u64| {
             if given == 0 || given > most {
@@ -241,7 +268,7 @@ impl PluginHost {
         }
     }
 
-    fn identify(&self, bytes: &[u8]) -> Result<(PluginKind, String), AdmitError> {
+    pub(crate) fn identify(&self, bytes: &[u8]) -> Result<(PluginKind, String), AdmitError> {
         let surface = structure::inspect(bytes, self.config.max_component_bytes)
             .map_err(AdmitError::Malformed)?;
         world::identify(&surface).map_err(AdmitError::World)

@@ -7,6 +7,9 @@
 //! `transform` with a `breaker`, whose calls run in an `instance` inside a
 //! `sandbox`: fresh for each call, or warm and used again. `snapshot` makes fresh calls cheap.
 //!
+//! [`trial`] runs a component for its author: the same engine and limits, with
+//! every cost counted and every log line kept.
+//!
 //! This crate knows neither HTTP nor SQL, and hands out no type of wasmtime.
 //! Start at [`PluginHost`]; the contract with guests is `wit/0.1`, and `convert`
 //! is where what comes from a guest is checked.
@@ -26,6 +29,7 @@ mod sandbox;
 mod snapshot;
 mod structure;
 mod transform;
+pub mod trial;
 mod world;
 
 pub use compile::compile_worker;

@@ -2,11 +2,11 @@
 
 use crate::{
     bindings::{
-        action::{self, tollgate::plugin::outbound},
-        detector,
+        action::tollgate::plugin::outbound,
         transform::tollgate::plugin::{failures, log, tensors},
     },
     engine::TICK_MS,
+    trial::Tap,
 };
 use domain::plugin::PluginLimits;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(crate) struct Sandbox {
     /// nanoseconds, and how often the deadline was put off since.
     half_time: Option<u64>,
     put_off: u32,
+    /// What a trial listens with; none in production.
+    pub(crate) tap: Option<Box<Tap>>,
 }
 
 impl Sandbox {
@@ -65,6 +67,11 @@ impl Sandbox {
         self.memory_refused
     }
 
+    /// Log lines of this call that were not kept.
+    pub(crate) const fn dropped_lines(&self) -> u32 {
+        self.lines.saturating_sub(KEPT_LINES)
+    }
+
     /// Starts a new call: its deadline and log budget are its own.
     fn begin_call(&mut self) {
         self.half_time = None;
@@ -91,6 +98,7 @@ pub(crate) fn store(engine: &Engine, plugin: &Arc<str>, limits: &PluginLimits) -
             deadline_ms: limits.deadline_ms,
             half_time: None,
             put_off: 0,
+            tap: None,
         },
     );
     store.limiter(|sandbox| sandbox);
@@ -129,6 +137,9 @@ impl ResourceLimiter for Sandbox {
         // A refusal lets the guest's allocator report; an error would not.
         let fits = desired <= self.memory_limit;
         self.memory_refused |= !fits;
+        if let Some(tap) = self.tap.as_mut().filter(|_| fits) {
+            tap.peak_memory = tap.peak_memory.max(desired as u64);
+        }
         Ok(fits)
     }
 
@@ -142,7 +153,7 @@ impl ResourceLimiter for Sandbox {
     }
 
     fn instances(&self) -> usize {
-        8
+        48
     }
 
     fn memories(&self) -> usize {
@@ -164,6 +175,10 @@ impl log::Host for Sandbox {
             return Ok(());
         }
         let line = clean(&message, LINE_BYTES);
+        if let Some(tap) = &mut self.tap {
+            tap.line(level, line);
+            return Ok(());
+        }
         let plugin = &*self.plugin;
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", plugin, "{line}"),
@@ -178,17 +193,18 @@ impl log::Host for Sandbox {
 // Interfaces of types only.
 impl tensors::Host for Sandbox {}
 impl failures::Host for Sandbox {}
-impl detector::tollgate::plugin::tensors::Host for Sandbox {}
-impl detector::tollgate::plugin::failures::Host for Sandbox {}
-impl action::tollgate::plugin::failures::Host for Sandbox {}
 
-/// No target is granted to a sandbox yet, so every request is refused.
+/// No target is granted to a sandbox yet, so every request is refused; a trial
+/// answers as its author wrote.
 impl outbound::Host for Sandbox {
     fn send(
         &mut self,
-        _request: outbound::Request,
+        request: outbound::Request,
     ) -> wasmtime::Result<Result<outbound::Response, outbound::Refusal>> {
-        Ok(Err(outbound::Refusal::NotGranted))
+        Ok(match &mut self.tap {
+            Some(tap) => tap.send(request),
+            None => Err(outbound::Refusal::NotGranted),
+        })
     }
 }
 

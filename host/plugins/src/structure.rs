@@ -7,10 +7,10 @@ use wasmparser::{Encoding, Parser, Payload};
 const MAX_FUNCTIONS: u32 = 20_000;
 /// Largest body of one function, in bytes.
 const MAX_BODY: u64 = 512 << 10;
-/// Most data segments.
-const MAX_DATA: u32 = 1_000;
-/// Most core modules.
-const MAX_MODULES: u32 = 32;
+/// Most data segments: the snapshots of scripted guests have up to 10,000.
+const MAX_DATA: u32 = 10_000;
+/// Most core modules; Python's parts are 38.
+const MAX_MODULES: u32 = 48;
 /// Most nested components.
 const MAX_COMPONENTS: u32 = 8;
 /// Most parameters or results of a core function type.

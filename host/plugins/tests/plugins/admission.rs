@@ -49,7 +49,7 @@ fn what_is_no_component_is_refused_before_it_is_compiled() {
     assert!(malformed(b"\0asm\x07\0\x05\0").contains("neither"));
     let plain = guest("plain");
     assert!(malformed(&plain[..plain.len() / 2]).contains("cannot be parsed"));
-    assert!(malformed(&vec![0; (16 << 20) + 1]).contains("at most 16777216"));
+    assert!(malformed(&vec![0; (32 << 20) + 1]).contains("at most 33554432"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::tests_outside_test_module,
     reason = "an integration test is test code as a whole"
 )]

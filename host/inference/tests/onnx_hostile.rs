@@ -382,7 +382,7 @@ fn mutated_files_never_panic() {
     }));
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let (mut loaded, mut refused, mut slowest) = (0, 0, Duration::ZERO);
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(30);
     'all: for _ in 0..60 {
         for seed in &seeds {
             if Instant::now() > end {
@@ -410,5 +410,6 @@ fn mutated_files_never_panic() {
         loaded > 100 && refused > 100,
         "{loaded} loaded, {refused} refused"
     );
-    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+    // Far beyond what any of them takes, whatever else the machine does.
+    assert!(slowest < Duration::from_secs(60), "{slowest:?}");
 }

@@ -40,6 +40,9 @@ struct Cli {
     /// Also measure other servers, installed from PyPI.
     #[arg(long)]
     peers: bool,
+    /// Also measure ONNX Runtime in process, installed from PyPI.
+    #[arg(long)]
+    onnx_runtime: bool,
     /// Do not write docs/performance.md.
     #[arg(long)]
     dry_run: bool,
@@ -71,7 +74,7 @@ fn run(cli: &Cli) -> Result<()> {
 }
 
 fn measure(cli: &Cli, reference: &Reference, folder: &std::path::Path) -> Result<String> {
-    let mut report = report::Report::new(cli.seconds, cli.rounds, cli.peers);
+    let mut report = report::Report::new(&command(cli));
     let subject = Subject::start(&folder.join("gateway"), reference)?;
     let gateway = subject.gateway.pid();
     let plain = subject.serve(Mode::Plain, "plain", reference)?;
@@ -101,7 +104,7 @@ fn measure(cli: &Cli, reference: &Reference, folder: &std::path::Path) -> Result
     report.fresh(&fresh::measure(folder, reference, cli.rounds, time)?);
     report.starts(&starts::ten_models(&folder.join("ten"), reference)?);
     let mut figures = inprocess::measure(reference)?;
-    if cli.peers {
+    if cli.peers || cli.onnx_runtime {
         match peers::onnx_runtime() {
             Ok(theirs) => figures.extend(theirs),
             Err(error) => eprintln!("ONNX Runtime is not measured: {error:#}"),
@@ -115,6 +118,23 @@ fn measure(cli: &Cli, reference: &Reference, folder: &std::path::Path) -> Result
         report.peers(rate, &peers::measure(reference, time));
     }
     Ok(report.text())
+}
+
+/// What to type for the same measurement.
+fn command(cli: &Cli) -> String {
+    let mut command = format!(
+        "cargo xtask bench --seconds {} --rounds {}",
+        cli.seconds, cli.rounds
+    );
+    for (flag, given) in [
+        (" --peers", cli.peers),
+        (" --onnx-runtime", cli.onnx_runtime),
+    ] {
+        if given {
+            command.push_str(flag);
+        }
+    }
+    command
 }
 
 fn server(name: &str, pid: u32, target: Target) -> Server {

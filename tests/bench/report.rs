@@ -20,10 +20,8 @@ pub(crate) struct Report(String);
 
 impl Report {
     /// Says what ran where.
-    pub(crate) fn new(seconds: u32, rounds: u32, peers: bool) -> Self {
-        let peers = if peers { " --peers" } else { "" };
-        let mut text =
-            format!("`cargo xtask bench --seconds {seconds} --rounds {rounds}{peers}`\n\n");
+    pub(crate) fn new(command: &str) -> Self {
+        let mut text = format!("`{command}`\n\n");
         line(&mut text, &format!("Machine: {}.\n", machine()));
         Self(text)
     }

@@ -12,6 +12,10 @@ pub struct Options {
     /// virtual environments under the user's cache.
     #[arg(long)]
     pub peers: bool,
+    /// Also measure ONNX Runtime in process, from a virtual environment there
+    /// (part of `--peers`).
+    #[arg(long)]
+    pub onnx_runtime: bool,
     /// Seconds of load for each sample.
     #[arg(long, default_value_t = 4)]
     pub seconds: u32,
@@ -38,6 +42,9 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         .args(["--rounds", &options.rounds.to_string()]);
     if options.peers {
         bench.arg("--peers");
+    }
+    if options.onnx_runtime {
+        bench.arg("--onnx-runtime");
     }
     if options.dry_run {
         bench.arg("--dry-run");

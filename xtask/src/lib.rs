@@ -16,6 +16,7 @@
 pub mod admin;
 pub mod bench;
 pub mod ci;
+pub mod contract;
 pub mod demo;
 pub mod gateway;
 pub mod guests;

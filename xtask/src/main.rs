@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
-use xtask::{bench, ci, demo, guests, shell, test, tidy};
+use xtask::{bench, ci, contract, demo, guests, shell, test, tidy};
 
 /// Build, demo, test, tidy, bench.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Command {
         /// Where to write the component
         out: PathBuf,
     },
+    /// Writes docs/plugin-contract.md from the comments in wit/.
+    Contract,
     /// Checks the rules that compilers cannot: arrows, sizes, notes, frozen contracts.
     Tidy,
     /// Runs what CI runs: fmt, clippy, tidy, docs, tests.
@@ -53,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Guests => guests::build_guests(&root)
             .map(|folder| shell::say(&format!("guests are in {}", folder.display()))),
         Command::Component { module, out } => guests::component(&module, &out),
+        Command::Contract => contract::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Ci(options) => ci::run(&root, &options),
         Command::Bench(options) => bench::run(&root, &options),

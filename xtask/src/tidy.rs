@@ -9,6 +9,7 @@ mod frozen;
 mod layout;
 mod sources;
 
+use crate::contract;
 use anyhow::{Result, bail};
 use std::{
     fmt,
@@ -88,6 +89,21 @@ pub fn check(root: &Path) -> Result<Vec<Finding>> {
     found.extend(sources::check(&files, &sources::waivers(root)));
     found.extend(sources::orphans(&files));
     found.extend(frozen::check(root)?);
+    found.extend(contract_page(root)?);
     found.sort();
     Ok(found)
+}
+
+/// Whether the page of the contract says what the contract does.
+fn contract_page(root: &Path) -> Result<Option<Finding>> {
+    let is = std::fs::read_to_string(root.join(contract::PAGE)).unwrap_or_default();
+    let current = is == contract::page(root)?;
+    Ok((!current).then(|| {
+        Finding::new(
+            contract::PAGE,
+            0,
+            "the page differs from the comments in wit/",
+            "run `cargo xtask contract`",
+        )
+    }))
 }

@@ -9,6 +9,7 @@ mod gates;
 mod models;
 mod operate;
 pub(crate) mod output;
+mod plugin;
 mod predict;
 
 use crate::{config, doctor, serve};
@@ -39,9 +40,9 @@ enum Command {
     /// Register and list models and their versions
     #[command(subcommand)]
     Model(models::ModelCommand),
-    /// Admit and list plugins
+    /// Write, test, admit and list plugins
     #[command(subcommand)]
-    Plugin(models::PluginCommand),
+    Plugin(plugin::PluginCommand),
     /// Register and list data sets
     #[command(subcommand)]
     Dataset(models::DatasetCommand),

@@ -99,7 +99,7 @@ impl Engines {
     pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let plugins =
-            crate::world::plugin_host(&config.plugins, &config.data.join("plugins"), &clock)?;
+            crate::world::plugin_host(&config.plugins, Some(&config.data.join("plugins")), &clock)?;
         Ok(Self {
             loader: Arc::new(inference::Engine::default()),
             plugins: Arc::new(plugins),

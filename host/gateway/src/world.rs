@@ -39,11 +39,11 @@ impl Ids for SystemIds {
     }
 }
 
-/// The plugin host, with compiled artifacts kept in `cache` and compilation in
-/// a limited child of this very binary.
+/// The plugin host, with compiled artifacts kept in `cache`, if any, and
+/// compilation in a limited child of this very binary.
 pub(crate) fn plugin_host(
     settings: &PluginConfig,
-    cache: &Path,
+    cache: Option<&Path>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<PluginHost> {
     let own = std::env::current_exe()?;
@@ -53,7 +53,7 @@ pub(crate) fn plugin_host(
     }
     let config = PluginConfig {
         compiler: Some(compiler),
-        cache: Some(cache.to_owned()),
+        cache: cache.map(Path::to_owned),
         ..settings.clone()
     };
     Ok(PluginHost::new(config, Arc::clone(clock))?)

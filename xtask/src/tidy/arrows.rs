@@ -35,6 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("inference", &["domain"]),
     ("plugins", &["domain"]),
     ("gates", &["domain"]),
+    // The author's workbench runs the real engine, so there is no port between.
+    ("authoring", &["domain", "plugins"]),
     (
         "api",
         &[
@@ -59,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "inference",
             "plugins",
             "gates",
+            "authoring",
             "api",
         ],
     ),
@@ -76,6 +79,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "inference",
             "plugins",
             "gates",
+            "authoring",
             "api",
             "xtask",
         ],
@@ -86,7 +90,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// use them. Building and testing every other room stays quick without them.
 const OWNERS: &[(&str, &[&str])] = &[
     ("wasmtime", &["plugins"]),
-    ("wasmparser", &["plugins"]),
+    // `authoring` looks at what a toolchain made, before the engine does.
+    ("wasmparser", &["plugins", "authoring"]),
     ("candle", &["inference"]),
     ("safetensors", &["inference"]),
     ("prost", &["inference"]),

@@ -1,9 +1,9 @@
-//! `tollgate model`, `plugin`, `dataset`.
+//! `tollgate model`, `dataset`.
 
 use super::{Connection, Output};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use domain::name::{DatasetName, ModelName, PluginName};
+use domain::name::{DatasetName, ModelName};
 use serde_json::{Map, Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -140,71 +140,6 @@ impl RegisterModel {
         let path = format!("/models/{}/versions", self.name);
         output.value(&client.post(&path, &body).await?);
         Ok(())
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginCommand {
-    /// Admit a component with its settings
-    Register {
-        /// Name of the plugin
-        name: PluginName,
-        /// The component
-        #[arg(long)]
-        file: PathBuf,
-        /// Settings (JSON file)
-        #[arg(long)]
-        settings: Option<PathBuf>,
-        /// Keep instances between calls
-        #[arg(long)]
-        warm: bool,
-        #[command(flatten)]
-        connection: Connection,
-    },
-    /// List plugin revisions
-    List {
-        #[command(flatten)]
-        connection: Connection,
-    },
-}
-
-impl PluginCommand {
-    pub(crate) async fn run(self, output: Output) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::Register {
-                name,
-                file,
-                settings,
-                warm,
-                connection,
-            } => {
-                let client = connection.client()?;
-                let component = client.upload(&file).await?;
-                let mut body = json!({ "component": component });
-                if let Some(path) = &settings {
-                    body["settings"] = read_json(path)?;
-                }
-                if warm {
-                    body["limits"] = json!({ "isolation": "warm" });
-                }
-                output.say("admitting the component: checked, compiled, asked to describe itself");
-                let path = format!("/plugins/{name}/revisions");
-                let revision = client.post(&path, &body).await?;
-                if output.json {
-                    output.value(&revision);
-                } else {
-                    output.list(&[revision], &["plugin", "kind", "digest", "wit_version"]);
-                }
-            }
-            Self::List { connection } => {
-                let revisions = connection.client()?.list("/plugins").await?;
-                output.list(
-                    &revisions,
-                    &["plugin", "kind", "digest", "wit_version", "created_by"],
-                );
-            }
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -40,6 +40,11 @@ fn complain(text: &str) {
     eprintln!("{text}");
 }
 
+/// One line of progress, apart from what a command answers.
+pub(crate) fn progress(text: &str) {
+    complain(&style(text).dim().for_stderr().to_string());
+}
+
 /// Prints why a command failed.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     fail_with(FAILED, error)

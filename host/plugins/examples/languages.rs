@@ -13,6 +13,7 @@
 
 #![expect(
     clippy::print_stdout,
+    clippy::unimplemented,
     clippy::unwrap_used,
     reason = "a measuring program"
 )]

@@ -16,13 +16,13 @@ pub(super) fn same(expected: f64, got: f64, tolerance: f64) -> bool {
     if expected.is_nan() || got.is_nan() {
         return expected.is_nan() && got.is_nan();
     }
-    // Infinities are their own equals; their difference is no number.
-    #[expect(
-        clippy::float_cmp,
-        reason = "equal values are the same at any tolerance"
-    )]
-    let equal = expected == got;
-    equal || (expected - got).abs() <= tolerance * expected.abs().max(1.0)
+    // An infinity is the same as nothing else, and a tolerance of it would be infinite too.
+    if expected.is_infinite() || got.is_infinite() {
+        return expected.is_infinite()
+            && got.is_infinite()
+            && expected.is_sign_positive() == got.is_sign_positive();
+    }
+    (expected - got).abs() <= tolerance * expected.abs().max(1.0)
 }
 
 /// A float as people read it.
@@ -211,6 +211,7 @@ mod tests {
         assert!(same(1e9, 1e9 + 100.0, 1e-6));
         assert!(same(f64::NAN, f64::NAN, 0.0) && !same(f64::NAN, 0.0, 1.0));
         assert!(same(f64::INFINITY, f64::INFINITY, 0.0));
+        assert!(!same(f64::INFINITY, 5.0, 1e-6) && !same(5.0, f64::INFINITY, 1e-6));
         assert!(!same(f64::INFINITY, f64::NEG_INFINITY, 1e-6));
     }
 

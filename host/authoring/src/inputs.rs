@@ -33,7 +33,7 @@ fn read(path: &Path) -> Result<String, InputError> {
     })
 }
 
-fn wrong(path: &Path, why: impl ToString) -> InputError {
+fn wrong(path: &Path, why: &dyn std::fmt::Display) -> InputError {
     InputError::Content {
         path: path.to_owned(),
         why: why.to_string(),
@@ -48,23 +48,23 @@ pub fn settings(path: Option<&Path>) -> Result<String, InputError> {
     let Some(path) = path else {
         return Ok("{}".to_owned());
     };
-    let value: Value = serde_json::from_str(&read(path)?).map_err(|why| wrong(path, why))?;
-    domain::json::canonical(&value).map_err(|why| wrong(path, why))
+    let value: Value = serde_json::from_str(&read(path)?).map_err(|why| wrong(path, &why))?;
+    domain::json::canonical(&value).map_err(|why| wrong(path, &why))
 }
 
 /// Any JSON document.
 pub(crate) fn json(path: &Path) -> Result<Value, InputError> {
-    serde_json::from_str(&read(path)?).map_err(|why| wrong(path, why))
+    serde_json::from_str(&read(path)?).map_err(|why| wrong(path, &why))
 }
 
 /// A table: CSV with a header, a JSON object of columns, or a JSON list of rows.
 pub(crate) fn table(path: &Path) -> Result<Columns, InputError> {
     let text = read(path)?;
     if path.extension().is_some_and(|end| end == "json") {
-        let value = serde_json::from_str(&text).map_err(|why| wrong(path, why))?;
-        return from_json(value).map_err(|why| wrong(path, why));
+        let value = serde_json::from_str(&text).map_err(|why| wrong(path, &why))?;
+        return from_json(value).map_err(|why| wrong(path, &why));
     }
-    from_csv(&text).map_err(|why| wrong(path, why))
+    from_csv(&text).map_err(|why| wrong(path, &why))
 }
 
 fn from_json(value: Value) -> Result<Columns, String> {

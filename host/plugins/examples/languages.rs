@@ -9,18 +9,18 @@
 //! Compiling runs in a worker process, as in the gateway; its time is CPU time
 //! of all its threads. A call is the median over
 //! rounds of the thread's own CPU time, so that other work on the machine does
-//! not show. The batch holds 1.5 in every number and "Graz" in every text.
+//! not show. The batch holds 1.5 in every float, 1 in every integer and "Graz" in every text.
 
 #![expect(
     clippy::print_stdout,
-    clippy::unimplemented,
     clippy::unwrap_used,
     reason = "a measuring program"
 )]
 
 use domain::{
-    batch::{Batch, Block, Buffer, Contract, Element},
+    batch::{Batch, Contract, Element},
     digest::Digest,
+    frame::{Column, ColumnData, Frame},
     plugin::{Isolation, PluginLimits},
     ports::{
         Clock,
@@ -44,49 +44,18 @@ impl Clock for Wall {
     }
 }
 
+/// A batch as the gateway makes it from a table.
 fn batch(contract: &Contract, rows: usize) -> Batch {
-    let mut blocks: Vec<Block> = Vec::new();
-    for field in &contract.inputs {
-        let values = match field.element {
-            Element::F32 => Buffer::F32(vec![1.5; rows]),
-            Element::F64 => Buffer::F64(vec![1.5; rows]),
-            Element::Utf8 => Buffer::Utf8 {
-                offsets: (0..=rows).map(|row| 4 * row as u32).collect(),
-                data: b"Graz".repeat(rows),
-            },
-            other => unimplemented!("columns of {other:?}"),
-        };
-        match (blocks.last_mut(), values) {
-            (
-                Some(Block {
-                    fields,
-                    values: Buffer::F64(all),
-                    ..
-                }),
-                Buffer::F64(more),
-            ) => {
-                *fields += 1;
-                all.extend(more);
-            }
-            (
-                Some(Block {
-                    fields,
-                    values: Buffer::F32(all),
-                    ..
-                }),
-                Buffer::F32(more),
-            ) => {
-                *fields += 1;
-                all.extend(more);
-            }
-            (_, values) => blocks.push(Block {
-                fields: 1,
-                values,
-                validity: None,
-            }),
-        }
-    }
-    Batch { rows, blocks }
+    let columns = contract.inputs.iter().map(|field| Column {
+        name: Arc::clone(&field.name),
+        data: match field.element {
+            Element::F32 | Element::F64 => ColumnData::Numbers(vec![1.5; rows]),
+            Element::S64 | Element::S32 | Element::U8 => ColumnData::Integers(vec![1; rows]),
+            Element::Utf8 => ColumnData::Text(vec![Some("Graz".to_owned()); rows]),
+        },
+    });
+    let frame = Frame::new(columns.collect()).unwrap();
+    contract.batch_from_frame(&frame).unwrap()
 }
 
 /// CPU time of this thread so far, in nanoseconds.

@@ -41,7 +41,7 @@ pub enum Isolation {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginLimits {
-    /// Deadline of a call, in milliseconds (resolution 1 ms).
+    /// Deadline of a call, in milliseconds (resolution 5 ms; less than 10 counts as 10).
     pub deadline_ms: u32,
     /// Linear memory, in bytes.
     pub memory_bytes: u64,

@@ -6,8 +6,9 @@
 //! reasons at once, never a panic.
 //!
 //! Start at [`Engine`]; `forest` is the tree-ensemble operator that `xgboost`,
-//! `lightgbm` and `onnx` share. The only unsafe code is in `forest::avx512`: the
-//! vector instructions' reads, at indices masked with the arrays' lengths.
+//! `lightgbm` and `onnx` share. Unsafe code is in two places: `forest::avx512` (the
+//! vector instructions' reads, at indices masked with the arrays' lengths) and
+//! one call of gemm in `onnx::ops::linear`, before which every size is compared.
 
 #![deny(unsafe_code)]
 
